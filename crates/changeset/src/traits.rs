@@ -1,0 +1,274 @@
+//! The few traits that a store implements. The migration is generic over them and sees neither store.
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+
+use crate::commit_info::{AppHash, Hash};
+use crate::error::StoreResult;
+use crate::message::{NamedChangeSet, TreeNameUpgrade};
+use crate::record::{BlockRecord, Handoff};
+
+/// A key and its value.
+pub type Pair = (Bytes, Bytes);
+/// Pairs in order. An error ends the iteration and is never followed by a pair.
+pub type PairIter<'a> = Box<dyn Iterator<Item = StoreResult<Pair>> + 'a>;
+
+/// The direction of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanOrder {
+    /// Byte order of the keys.
+    Ascending,
+    /// The reverse.
+    Descending,
+}
+
+/// The part of a store that a scan covers.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct ScanRange {
+    /// First key, inclusive; none from the beginning.
+    pub start: Option<Bytes>,
+    /// Last key, exclusive; none to the end.
+    pub end: Option<Bytes>,
+}
+
+impl ScanRange {
+    /// The whole store.
+    pub const ALL: Self = Self { start: None, end: None };
+
+    /// Whether `key` lies in the range.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.start.as_ref().is_none_or(|start| key >= start.as_ref())
+            && self.end.as_ref().is_none_or(|end| key < end.as_ref())
+    }
+}
+
+/// Point reads of a store at one moment.
+pub trait Read {
+    /// The value of `key` in module `module`; none if it is absent or the module is unknown.
+    ///
+    /// # Errors
+    /// I/O and corruption; an error is never an absence.
+    fn get(&self, module: &str, key: &[u8]) -> StoreResult<Option<Bytes>>;
+
+    /// Whether the key is present.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn contains(&self, module: &str, key: &[u8]) -> StoreResult<bool> {
+        Ok(self.get(module, key)?.is_some())
+    }
+
+    /// Many keys of one module, answers in the order of the keys.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn get_many(&self, module: &str, keys: &[Bytes]) -> StoreResult<Vec<Option<Bytes>>> {
+        keys.iter().map(|key| self.get(module, key)).collect()
+    }
+}
+
+/// Range scans of a store at one moment.
+pub trait Scan {
+    /// The pairs of `module` in `range`; nothing for an unknown module.
+    ///
+    /// # Errors
+    /// I/O and corruption, at once or as the last item.
+    fn scan<'a>(&'a self, module: &str, range: &ScanRange, order: ScanOrder) -> StoreResult<PairIter<'a>>;
+}
+
+/// Changes to the block in work.
+pub trait Write {
+    /// Applies changes in the order given. A failed call may leave a part behind; the caller goes back to a savepoint.
+    ///
+    /// # Errors
+    /// Input that the store refuses, I/O, corruption.
+    fn apply(&mut self, changes: &[NamedChangeSet]) -> StoreResult<()>;
+}
+
+/// The ordered walk over the old store, as the block in work sees it.
+pub trait Walk {
+    /// The names of the modules that exist, in byte order.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn modules(&self) -> StoreResult<Vec<String>>;
+
+    /// How many keys `module` has; none if the module does not exist.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn len(&self, module: &str) -> StoreResult<Option<u64>>;
+
+    /// Hands the pairs of `module` to `visit` in byte order, strictly after `after`, until it breaks. Values are checked
+    /// against the leaf's hash before they are handed out.
+    ///
+    /// # Errors
+    /// I/O, corruption, a module that does not exist.
+    fn walk(
+        &self,
+        module: &str,
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> StoreResult<()>;
+}
+
+/// The old store: a multi-tree with a changelog, open for writing. [`Read`] and [`Walk`] see the block in work.
+pub trait OldStore: Read + Scan + Walk + Write {
+    /// An immutable view of a committed version: owned, shared between threads, taking no lock that a commit holds.
+    type View: Read + Scan + Walk + Clone + Send + Sync + 'static;
+    /// The state before a flush.
+    type Savepoint;
+
+    /// The last committed version; 0 before the first block.
+    fn version(&self) -> u64;
+
+    /// The version that the next block will have.
+    fn next_version(&self) -> u64;
+
+    /// The state now, to come back to.
+    fn savepoint(&self) -> Self::Savepoint;
+
+    /// Back to `savepoint`, which was taken in the same block.
+    fn restore(&mut self, savepoint: Self::Savepoint);
+
+    /// Drops the block in work.
+    fn discard(&mut self);
+
+    /// Adds, renames and deletes trees, at the start of a block.
+    ///
+    /// # Errors
+    /// An upgrade that does not fit the present trees, or one behind the block's first changes.
+    fn upgrade(&mut self, upgrades: &[TreeNameUpgrade]) -> StoreResult<()>;
+
+    /// The root hash of each tree as the block in work leaves it, in name order.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn working_roots(&mut self) -> StoreResult<Vec<(String, Hash)>>;
+
+    /// The root hash of each tree as committed, in name order.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn committed_roots(&self) -> StoreResult<Vec<(String, Hash)>>;
+
+    /// The changelog entry of the block in work; changes nothing.
+    fn handoff(&self, app_hash: AppHash) -> Handoff;
+
+    /// The working roots become the committed ones and the entry goes to the changelog; on disk when it returns if `sync`.
+    ///
+    /// # Errors
+    /// I/O. The store is then poisoned.
+    fn commit(&mut self, handoff: &Handoff, sync: bool) -> StoreResult<()>;
+
+    /// Up to which version the changelog is known to be on disk.
+    fn synced_version(&self) -> u64;
+
+    /// A view of the last committed version.
+    fn view(&self) -> Self::View;
+
+    /// Asks for a snapshot of the last committed version, written in the background.
+    ///
+    /// # Errors
+    /// A background failure that happened earlier.
+    fn request_snapshot(&mut self) -> StoreResult<()>;
+}
+
+/// The old store opened and locked, its changelog read but not replayed.
+pub trait OldLog: Sized {
+    /// What a replay makes of it.
+    type Store: OldStore;
+
+    /// The version of the snapshot that a replay starts from.
+    fn snapshot_version(&self) -> u64;
+
+    /// The version of the last whole entry, or of the snapshot if no entry is later.
+    fn last_version(&self) -> u64;
+
+    /// The bytes of the entry that leads to `version`; none if the log does not hold it.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn entry(&self, version: u64) -> StoreResult<Option<Bytes>>;
+
+    /// Cuts every entry later than `version`.
+    ///
+    /// # Errors
+    /// I/O.
+    fn truncate_after(&mut self, version: u64) -> StoreResult<()>;
+
+    /// Appends entries that follow each other and the last one, and syncs.
+    ///
+    /// # Errors
+    /// I/O, an entry that does not follow.
+    fn append(&mut self, entries: &[Handoff]) -> StoreResult<()>;
+
+    /// Replays the log onto the snapshot.
+    ///
+    /// # Errors
+    /// I/O, corruption.
+    fn replay(self) -> StoreResult<Self::Store>;
+}
+
+/// The new store, open for writing. [`Read`] sees the block in work. Metadata rows are rows of the module `migration`.
+pub trait NewStore: Read + Scan + Write {
+    /// An immutable view of a committed version: owned, shared between threads, taking no lock that a commit holds.
+    type View: Read + Scan + Clone + Send + Sync + 'static;
+    /// The state before a flush.
+    type Savepoint;
+
+    /// The last committed version; none before the first block.
+    fn version(&self) -> Option<u64>;
+
+    /// Says which height the first block will have; only before it.
+    ///
+    /// # Errors
+    /// A store that has a block already.
+    fn seed(&mut self, next_version: u64) -> StoreResult<()>;
+
+    /// The state now, to come back to.
+    fn savepoint(&self) -> Self::Savepoint;
+
+    /// Back to `savepoint`, which was taken in the same block.
+    fn restore(&mut self, savepoint: Self::Savepoint);
+
+    /// Drops the block in work.
+    fn discard(&mut self);
+
+    /// The root over all rows as the block in work leaves them.
+    fn working_root(&self) -> Hash;
+
+    /// The root over all committed rows.
+    fn committed_root(&self) -> Hash;
+
+    /// The commit point: the block's rows and `record` in one synced batch.
+    ///
+    /// # Errors
+    /// I/O. The store is then poisoned, and whether the block happened is known after reopening.
+    fn commit(&mut self, record: &BlockRecord) -> StoreResult<()>;
+
+    /// The commit info and app hash stored with block `height`; none if it is not kept.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn block(&self, height: u64) -> StoreResult<Option<(crate::CommitInfo, AppHash)>>;
+
+    /// The handoff of block `height`; none once it was dropped, or if the old store rested.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn handoff(&self, height: u64) -> StoreResult<Option<Handoff>>;
+
+    /// Up to which height the changelog was known to be on disk at the last commit.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn changelog_synced(&self) -> StoreResult<u64>;
+
+    /// A view of the last committed version.
+    ///
+    /// # Errors
+    /// The limit on open views, I/O.
+    fn view(&self) -> StoreResult<Self::View>;
+}

@@ -1,0 +1,2 @@
+//! The program `ferry`.
+fn main() {}

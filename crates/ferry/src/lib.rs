@@ -1,0 +1,1 @@
+//! The facade: one node state store before, during and after the migration.

@@ -1,0 +1,1 @@
+//! FlatKV rows on RocksDB.

@@ -1,0 +1,1 @@
+//! The homomorphic hash of FlatKV rows.

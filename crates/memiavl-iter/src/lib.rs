@@ -1,0 +1,1 @@
+//! A mapped memiavl snapshot and the ordered walk over it.

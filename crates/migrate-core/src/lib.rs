@@ -1,0 +1,1 @@
+//! The migration manager, the chain of modes and the commit protocol.
