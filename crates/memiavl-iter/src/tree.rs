@@ -1,0 +1,208 @@
+//! One tree of a snapshot: opening it, and its nodes one by one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use changeset::Hash;
+
+use crate::error::Error;
+use crate::hash::{EMPTY_ROOT, leaf_hash};
+use crate::layout::{
+    FILE_KVS, FILE_LEAVES, FILE_METADATA, FILE_NODES, FORMAT, MAGIC, METADATA_BYTES, RECORD_BYTES, leaf_at,
+};
+use crate::map::{Access, Mmap};
+use crate::node::{Branch, BranchId, Leaf, LeafId, NodeId};
+use crate::records::{Records, record_offset};
+
+/// One tree of a snapshot, its files in memory as `B`: mapped, or bytes of any kind.
+#[derive(Debug)]
+pub struct TreeSnapshot<B = Mmap> {
+    dir: PathBuf,
+    version: u32,
+    nodes: B,
+    leaves: B,
+    kvs: B,
+}
+
+impl TreeSnapshot<Mmap> {
+    /// Maps the tree in directory `dir`. Checks the metadata and the files' lengths, no record.
+    ///
+    /// # Errors
+    /// Files that are missing, or whose format, version or lengths do not fit.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let metadata = read_metadata(&dir.join(FILE_METADATA))?;
+        let map = |file| Mmap::open(&dir.join(file));
+        Self::from_parts(dir, &metadata, map(FILE_NODES)?, map(FILE_LEAVES)?, map(FILE_KVS)?)
+    }
+
+    /// Hints at how the tree is about to be read.
+    pub fn advise(&self, access: Access) {
+        for file in [&self.nodes, &self.leaves, &self.kvs] {
+            file.advise(access);
+        }
+    }
+}
+
+impl<B: AsRef<[u8]>> TreeSnapshot<B> {
+    /// A tree from the bytes of its four files; `dir` names them in errors. Checks what [`open`](TreeSnapshot::open) does.
+    ///
+    /// # Errors
+    /// As [`open`](TreeSnapshot::open), but for the files.
+    pub fn from_parts(dir: impl Into<PathBuf>, metadata: &[u8], nodes: B, leaves: B, kvs: B) -> Result<Self, Error> {
+        let dir = dir.into();
+        let version = parse_metadata(&dir.join(FILE_METADATA), metadata)?;
+        let leaf_count = whole_records(&dir.join(FILE_LEAVES), leaves.as_ref())?;
+        let max = u64::from(u32::MAX);
+        if leaf_count > max {
+            return Err(Error::LeafCount { path: dir.join(FILE_LEAVES), max, got: leaf_count });
+        }
+        let branch_count = whole_records(&dir.join(FILE_NODES), nodes.as_ref())?;
+        let expected = leaf_count.saturating_sub(1);
+        if branch_count != expected {
+            return Err(Error::BranchCount { path: dir.join(FILE_NODES), expected, got: branch_count });
+        }
+        Ok(Self { dir, version, nodes, leaves, kvs })
+    }
+
+    pub(crate) fn records(&self) -> Records<'_> {
+        Records { dir: &self.dir, nodes: self.nodes.as_ref(), leaves: self.leaves.as_ref(), kvs: self.kvs.as_ref() }
+    }
+
+    /// The directory, as given when the tree was opened.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The tree's version.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// How many leaves, that is keys, the tree has.
+    pub fn leaf_count(&self) -> u32 {
+        self.records().leaf_count()
+    }
+
+    /// Whether the tree has no leaf.
+    pub fn is_empty(&self) -> bool {
+        self.leaf_count() == 0
+    }
+
+    /// The tree's files together, metadata included.
+    pub fn bytes(&self) -> u64 {
+        let records = self.records();
+        (METADATA_BYTES + records.nodes.len() + records.leaves.len() + records.kvs.len()) as u64
+    }
+
+    /// The root; none if the tree is empty.
+    pub fn root(&self) -> Option<NodeId> {
+        self.records().root()
+    }
+
+    /// The stored root hash, [`EMPTY_ROOT`] if the tree is empty. [`verify`](Self::verify) says whether it is the leaves'.
+    pub fn root_hash(&self) -> Hash {
+        let records = self.records();
+        let file = if records.nodes.is_empty() { records.leaves } else { records.nodes };
+        file.last_chunk().copied().unwrap_or(EMPTY_ROOT)
+    }
+
+    /// The leaf at place `index` in key order.
+    ///
+    /// # Errors
+    /// A place beyond the last leaf.
+    pub fn leaf_id(&self, index: u32) -> Result<LeafId, Error> {
+        let id = LeafId(index);
+        self.records().raw_leaf(id).map(|_| id)
+    }
+
+    /// Reads a leaf. Its hash is as stored: [`verify_leaf`](Self::verify_leaf) says whether it fits.
+    ///
+    /// # Errors
+    /// A damaged record; an id of another tree.
+    pub fn leaf(&self, id: LeafId) -> Result<Leaf<'_>, Error> {
+        self.records().leaf(id)
+    }
+
+    /// Reads a leaf's key alone.
+    ///
+    /// # Errors
+    /// As [`leaf`](Self::leaf).
+    pub fn key(&self, id: LeafId) -> Result<&[u8], Error> {
+        self.records().key(id)
+    }
+
+    /// Reads a branch.
+    ///
+    /// # Errors
+    /// A damaged record; an id of another tree.
+    pub fn branch(&self, id: BranchId) -> Result<Branch<'_>, Error> {
+        self.records().branch(id)
+    }
+
+    /// The stored hash of a node.
+    ///
+    /// # Errors
+    /// A damaged record; an id of another tree.
+    pub fn node_hash(&self, id: NodeId) -> Result<&Hash, Error> {
+        match id {
+            NodeId::Leaf(leaf) => Ok(self.records().raw_leaf(leaf)?.hash),
+            NodeId::Branch(branch) => Ok(self.branch(branch)?.hash),
+        }
+    }
+
+    /// Checks that a leaf's version, key and value are what its stored hash says.
+    ///
+    /// # Errors
+    /// [`Error::HashMismatch`].
+    pub fn verify_leaf(&self, leaf: &Leaf<'_>) -> Result<(), Error> {
+        self.records().verify_leaf(leaf)
+    }
+}
+
+impl Records<'_> {
+    pub(crate) fn verify_leaf(&self, leaf: &Leaf<'_>) -> Result<(), Error> {
+        let got = leaf_hash(leaf.version, leaf.key, leaf.value);
+        if got == *leaf.hash {
+            return Ok(());
+        }
+        let offset = record_offset(leaf.id.0) + leaf_at::HASH;
+        Err(Error::HashMismatch { path: self.path(FILE_LEAVES), offset, expected: *leaf.hash, got })
+    }
+}
+
+/// Reads the metadata file, whose length is checked before it is read.
+fn read_metadata(path: &Path) -> Result<Vec<u8>, Error> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let got = fs::metadata(path).map_err(io)?.len();
+    if got != METADATA_BYTES as u64 {
+        return Err(Error::MetadataLength { path: path.to_owned(), expected: METADATA_BYTES as u64, got });
+    }
+    fs::read(path).map_err(io)
+}
+
+fn parse_metadata(path: &Path, bytes: &[u8]) -> Result<u32, Error> {
+    let path = || path.to_owned();
+    let words = <[u8; METADATA_BYTES]>::try_from(bytes).map_err(|_| Error::MetadataLength {
+        path: path(),
+        expected: METADATA_BYTES as u64,
+        got: bytes.len() as u64,
+    })?;
+    let [magic, format, version] =
+        [0, 4, 8].map(|at| u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]));
+    if magic != MAGIC {
+        return Err(Error::Magic { path: path(), expected: MAGIC, got: magic });
+    }
+    if format != FORMAT {
+        return Err(Error::Format { path: path(), expected: FORMAT, got: format });
+    }
+    Ok(version)
+}
+
+fn whole_records(path: &Path, bytes: &[u8]) -> Result<u64, Error> {
+    let (got, record_bytes) = (bytes.len() as u64, RECORD_BYTES as u64);
+    if got.is_multiple_of(record_bytes) {
+        Ok(got / record_bytes)
+    } else {
+        Err(Error::PartialRecord { path: path.to_owned(), record_bytes, got })
+    }
+}
