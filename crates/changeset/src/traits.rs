@@ -105,6 +105,7 @@ pub trait Walk {
     ///
     /// # Errors
     /// I/O, corruption, a module that does not exist.
+    #[expect(clippy::type_complexity, reason = "the visitor's signature is the documentation; an alias would hide it")]
     fn walk(
         &self,
         module: &str,
@@ -259,6 +260,13 @@ pub trait NewStore: Read + Scan + Write {
     /// # Errors
     /// I/O and corruption.
     fn handoff(&self, height: u64) -> StoreResult<Option<Handoff>>;
+
+    /// The height of the last block that had a handoff, dropped or not: where the old store must stand. None if no block
+    /// had one.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn last_handoff(&self) -> StoreResult<Option<u64>>;
 
     /// Up to which height the changelog was known to be on disk at the last commit.
     ///
