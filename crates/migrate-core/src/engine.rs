@@ -1,0 +1,299 @@
+//! The engine: both stores, the chain's mode, and the block in work.
+//!
+//! The stages of a block each have a file: [`apply`](Engine::apply) in `flush`, [`commit`](Engine::commit) in `commit`,
+//! opening in `recover`.
+
+use std::sync::Arc;
+
+use boundary::Boundary;
+use changeset::{NewStore, OldStore, StoreResult, TreeNameUpgrade};
+
+use crate::batch::BatchLimit;
+use crate::cancel::CancelToken;
+use crate::error::{Error, Outcome};
+use crate::kill_point::{KillHook, KillPoint};
+use crate::manager::{Manager, ManagerConfig, ManagerSavepoint};
+use crate::metadata::Metadata;
+use crate::mode::{LAST_VERSION, Mode};
+use crate::observer::Observer;
+use crate::publish::Views;
+use crate::view::ViewState;
+
+/// The write mode that a node is opened with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModeSetting {
+    /// The mode follows from the migration's records.
+    #[default]
+    Auto,
+    /// The mode that the operator names; it must fit the records.
+    Fixed(Mode),
+}
+
+/// What an engine is configured with.
+#[derive(Clone)]
+pub struct Config {
+    /// The write mode.
+    pub mode: ModeSetting,
+    /// How much one block moves.
+    pub batch: BatchLimit,
+    /// The chain's modules.
+    pub modules: Vec<String>,
+    /// The first height of a chain that has no block; 1 unless its genesis says otherwise.
+    pub initial_version: u64,
+    /// Bytes of keys and values that a block may have.
+    pub block_bytes_max: u64,
+    /// How many blocks can be rolled back.
+    pub rollback_blocks: u64,
+    /// How many views may be open.
+    pub views_max: usize,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// Stops work in progress between two rows.
+    pub cancel: CancelToken,
+}
+
+/// Makes the new store when the first migration begins; it is given the height of its first block.
+pub type NewStoreMaker<N> = Box<dyn FnMut(u64) -> StoreResult<N> + Send>;
+
+/// Both stores and the protocol between them. One thread owns it; readers take views.
+pub struct Engine<O: OldStore, N: NewStore> {
+    pub(crate) config: Config,
+    /// memiavl; none in a chain that never had it or has retired it.
+    pub(crate) old: Option<O>,
+    /// FlatKV; none before it exists.
+    pub(crate) new: Option<N>,
+    pub(crate) make_new: NewStoreMaker<N>,
+    pub(crate) mode: Mode,
+    /// The modules in byte order, shared with every view.
+    pub(crate) modules: Arc<[String]>,
+    /// The mode's migration; none in a mode that moves nothing.
+    pub(crate) manager: Option<Manager>,
+    /// Whether the last migration ended in a committed block: memiavl stays as it is, for good.
+    pub(crate) old_rests: bool,
+    pub(crate) block: Block,
+    /// Keys moved by the present migration since the node was opened.
+    pub(crate) moved_keys: u64,
+    pub(crate) poison: Option<(u64, Outcome)>,
+    pub(crate) views: Views<O::View, N::View>,
+    pub(crate) kill_hook: Option<KillHook>,
+}
+
+/// The block in work.
+#[derive(Default)]
+pub(crate) struct Block {
+    /// Whether anything was asked of it.
+    pub(crate) begun: bool,
+    /// Bytes of keys and values that callers handed in.
+    pub(crate) bytes: u64,
+    /// The manager as the block found it; none before the first flush.
+    pub(crate) manager: Option<ManagerSavepoint>,
+    pub(crate) moved_keys: u64,
+    pub(crate) moved_key_bytes: u64,
+    pub(crate) moved_value_bytes: u64,
+}
+
+impl<O: OldStore, N: NewStore> Engine<O, N> {
+    /// The last committed height; 0 before the first block.
+    pub fn height(&self) -> u64 {
+        self.views.newest().height
+    }
+
+    /// The height of the block in work.
+    pub fn next_height(&self) -> u64 {
+        match (self.new.as_ref().and_then(NewStore::version), &self.old) {
+            (Some(version), _) => version + 1,
+            (None, Some(old)) => old.next_version(),
+            (None, None) => self.config.initial_version.max(1),
+        }
+    }
+
+    /// The write mode in force.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The cursor of the mode's migration, the block in work included.
+    pub fn boundary(&self) -> Boundary {
+        match &self.manager {
+            Some(manager) => manager.boundary(),
+            None => Boundary::NotStarted,
+        }
+    }
+
+    /// How much one block moves.
+    pub fn batch(&self) -> BatchLimit {
+        self.config.batch
+    }
+
+    /// The published views.
+    pub fn views(&self) -> &Views<O::View, N::View> {
+        &self.views
+    }
+
+    /// memiavl, the block in work included; none once it is retired.
+    pub fn old(&self) -> Option<&O> {
+        self.old.as_ref()
+    }
+
+    /// FlatKV, the block in work included; none before it exists.
+    pub fn new_store(&self) -> Option<&N> {
+        self.new.as_ref()
+    }
+
+    /// Calls `hook` at each [`KillPoint`], for rigs that stop or park the committing thread there.
+    pub fn set_kill_hook(&mut self, hook: KillHook) {
+        self.kill_hook = Some(hook);
+    }
+
+    /// Changes how much one block moves. Every node of a chain must do so at the same height.
+    ///
+    /// # Errors
+    /// A block in work, a poisoned node.
+    pub fn set_batch(&mut self, batch: BatchLimit) -> Result<(), Error> {
+        self.check_between_blocks()?;
+        self.config.batch = batch;
+        if let Some(manager) = &self.manager {
+            manager.set_batch(batch);
+        }
+        Ok(())
+    }
+
+    /// Goes one step along the chain of modes. The step is not persisted by itself, so callers ask for it on every block.
+    ///
+    /// # Errors
+    /// A block in work; a mode that is neither the present nor the next one; an unfinished migration; the first
+    /// migration while the batch size is 0. Nothing is changed then.
+    pub fn set_mode(&mut self, to: Mode) -> Result<(), Error> {
+        if to == self.mode {
+            return self.check_usable();
+        }
+        self.check_between_blocks()?;
+        if self.mode.next() != Some(to) {
+            return Err(Error::ModeStep { from: self.mode, to });
+        }
+        if self.manager.as_ref().is_some_and(|manager| !manager.is_complete()) {
+            return Err(Error::MigrationUnfinished { mode: self.mode, to });
+        }
+        if to == Mode::MigrateEvm && self.config.batch.is_paused() {
+            return Err(Error::Paused { to });
+        }
+        self.manager = make_manager(to, &self.config, self.old.as_ref(), self.new.as_ref())?;
+        self.mode = to;
+        self.moved_keys = 0;
+        tracing::info!(mode = %to, height = self.next_height(), "write mode changed");
+        Ok(())
+    }
+
+    /// Adds, renames and deletes memiavl's trees, before a block's first flush.
+    ///
+    /// # Errors
+    /// An upgrade that does not fit the trees, memiavl at rest, a poisoned node.
+    pub fn upgrade(&mut self, upgrades: &[TreeNameUpgrade]) -> Result<(), Error> {
+        self.check_usable()?;
+        let old = self.old.as_mut().filter(|_| !self.old_rests).ok_or(Error::OldRests { what: "store upgrades" })?;
+        let savepoint = old.savepoint();
+        if let Err(source) = old.upgrade(upgrades) {
+            old.restore(savepoint);
+            return Err(Error::Old { action: "upgrading stores", source });
+        }
+        self.block.begun = true;
+        Ok(())
+    }
+
+    /// Drops the block in work.
+    ///
+    /// # Errors
+    /// A poisoned node.
+    pub fn discard(&mut self) -> Result<(), Error> {
+        self.check_usable()?;
+        if let Some(old) = &mut self.old {
+            old.discard();
+        }
+        if let Some(new) = &mut self.new {
+            new.discard();
+        }
+        let block = std::mem::take(&mut self.block);
+        if let (Some(manager), Some(savepoint)) = (&self.manager, block.manager) {
+            manager.restore(savepoint);
+        }
+        Ok(())
+    }
+
+    /// Gives the stores back, to close them.
+    pub fn into_stores(self) -> (Option<O>, Option<N>) {
+        (self.old, self.new)
+    }
+
+    pub(crate) fn check_usable(&self) -> Result<(), Error> {
+        match self.poison {
+            Some((height, outcome)) => Err(Error::Poisoned { height, outcome, source: None }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_between_blocks(&self) -> Result<(), Error> {
+        self.check_usable()?;
+        if self.block.begun { Err(Error::BlockInWork { height: self.next_height() }) } else { Ok(()) }
+    }
+
+    pub(crate) fn at_kill_point(&mut self, point: KillPoint) {
+        if let Some(hook) = &mut self.kill_hook {
+            hook(point);
+        }
+    }
+
+    /// The migration's records in FlatKV, the block in work included.
+    pub(crate) fn metadata(&self) -> Result<Metadata, Error> {
+        self.new.as_ref().map(Metadata::read).transpose().map(Option::unwrap_or_default)
+    }
+
+    /// Makes FlatKV, if it is not there, seeded so that its first block is the block in work.
+    pub(crate) fn ensure_new(&mut self) -> Result<&mut N, Error> {
+        if self.new.is_none() {
+            let height = self.next_height();
+            self.new = Some((self.make_new)(height).map_err(Error::new("creating the store"))?);
+        }
+        // UNWRAP: the line above has just put it there.
+        Ok(self.new.as_mut().expect("FlatKV was just made"))
+    }
+
+    /// Whether FlatKV takes part in the commit info of the block in work.
+    pub(crate) fn new_takes_part(&self, metadata: &Metadata) -> bool {
+        self.mode.base_version() > 0 || metadata.establishes_new_store()
+    }
+
+    /// Whether memiavl's trees take part in the commit info of the block in work.
+    pub(crate) fn old_takes_part(&self, metadata: &Metadata) -> bool {
+        self.old.is_some() && self.mode != Mode::FlatkvOnly && metadata.version.unwrap_or(0) < LAST_VERSION
+    }
+
+    pub(crate) fn view_state(&self, parts: crate::commit::Committed) -> Result<ViewState<O::View, N::View>, Error> {
+        let metadata = self.metadata()?;
+        let exists = self.new_takes_part(&metadata);
+        let new = self.new.as_ref().filter(|new| exists && new.version().is_some());
+        Ok(ViewState {
+            height: parts.height,
+            mode: self.mode,
+            boundary: self.boundary(),
+            commit_info: parts.commit_info,
+            app_hash: parts.app_hash,
+            modules: Arc::clone(&self.modules),
+            old: self.old.as_ref().filter(|_| self.old_takes_part(&metadata)).map(OldStore::view),
+            new: new.map(NewStore::view).transpose().map_err(Error::new("taking a view"))?,
+        })
+    }
+}
+
+/// The manager of a mode; none for a mode that moves nothing.
+pub(crate) fn make_manager<O: OldStore, N: NewStore>(
+    mode: Mode,
+    config: &Config,
+    old: Option<&O>,
+    new: Option<&N>,
+) -> Result<Option<Manager>, Error> {
+    let Some((start, target)) = mode.migration() else { return Ok(None) };
+    let moves = |module: &&String| mode.route(module) == crate::mode::Route::Moving;
+    let modules = config.modules.iter().filter(moves).cloned().collect();
+    let config = ManagerConfig { start, target, modules, batch: config.batch };
+    Manager::new(config, old, new).map(Some)
+}

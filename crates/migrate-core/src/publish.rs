@@ -1,0 +1,134 @@
+//! Publishing views: the newest versions stand ready, and readers take them without meeting the committing thread.
+//!
+//! The committing thread holds the slot's lock only to swap a pointer. Open views are counted in a table of slots, each
+//! claimed and freed with one atomic operation.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
+
+use crate::error::Error;
+use crate::view::{View, ViewState};
+
+/// How many versions [`Views::at`] can go back, the newest included. Each pins what RocksDB would otherwise compact.
+pub const RECENT_VIEWS: usize = 8;
+
+const FREE: u64 = 0;
+
+/// The table of open views: per slot the time at which it was taken, in microseconds since the table was made, plus 1.
+#[derive(Debug)]
+pub struct OpenViews {
+    made: Instant,
+    slots: Box<[AtomicU64]>,
+}
+
+impl OpenViews {
+    fn new(max: usize) -> Self {
+        Self { made: Instant::now(), slots: (0..max).map(|_| AtomicU64::new(FREE)).collect() }
+    }
+
+    /// How many views are open.
+    pub fn count(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.load(Ordering::Acquire) != FREE).count()
+    }
+
+    /// How long the oldest open view has been open; none if none is.
+    pub fn oldest_age(&self) -> Option<Duration> {
+        let taken = |slot: &AtomicU64| Some(slot.load(Ordering::Acquire)).filter(|taken| *taken != FREE);
+        let oldest = self.slots.iter().filter_map(taken).min()?;
+        Some(self.made.elapsed().saturating_sub(Duration::from_micros(oldest - 1)))
+    }
+
+    fn claim(self: &Arc<Self>) -> Result<Ticket, Error> {
+        let now = u64::try_from(self.made.elapsed().as_micros()).unwrap_or(u64::MAX - 1) + 1;
+        let claimed = |slot: &AtomicU64| slot.compare_exchange(FREE, now, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        let slot = self.slots.iter().position(claimed).ok_or(Error::TooManyViews { max: self.slots.len() })?;
+        Ok(Ticket { table: Arc::clone(self), slot })
+    }
+}
+
+/// An open view's place in the table; dropping it frees the place.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    table: Arc<OpenViews>,
+    slot: usize,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.table.slots[self.slot].store(FREE, Ordering::Release);
+    }
+}
+
+/// The published versions. Clone it into as many reader threads as you like.
+#[derive(Debug)]
+pub struct Views<O, N> {
+    recent: Arc<RwLock<Arc<Recent<O, N>>>>,
+    open: Arc<OpenViews>,
+}
+
+type Recent<O, N> = VecDeque<Arc<ViewState<O, N>>>;
+
+impl<O, N> Clone for Views<O, N> {
+    fn clone(&self) -> Self {
+        Self { recent: Arc::clone(&self.recent), open: Arc::clone(&self.open) }
+    }
+}
+
+impl<O, N> Views<O, N> {
+    pub(crate) fn new(first: ViewState<O, N>, max: usize) -> Self {
+        let recent = VecDeque::from([Arc::new(first)]);
+        Self { recent: Arc::new(RwLock::new(Arc::new(recent))), open: Arc::new(OpenViews::new(max)) }
+    }
+
+    /// A view of the newest version.
+    ///
+    /// # Errors
+    /// All views taken.
+    pub fn latest(&self) -> Result<View<O, N>, Error> {
+        let ticket = Arc::new(self.open.claim()?);
+        Ok(View { state: self.newest(), _ticket: ticket })
+    }
+
+    /// A view of the version at `height`, one of the last [`RECENT_VIEWS`].
+    ///
+    /// # Errors
+    /// A height that is not kept, all views taken.
+    pub fn at(&self, height: u64) -> Result<View<O, N>, Error> {
+        let recent = Arc::clone(&self.recent.read());
+        let found = recent.iter().find(|state| state.height == height).cloned();
+        let bounds = |state: Option<&Arc<ViewState<O, N>>>| state.map_or(0, |state| state.height);
+        let state = found.ok_or_else(|| Error::ViewGone {
+            height,
+            oldest: bounds(recent.front()),
+            newest: bounds(recent.back()),
+        })?;
+        Ok(View { state, _ticket: Arc::new(self.open.claim()?) })
+    }
+
+    /// The open views, for whoever counts them.
+    pub fn open(&self) -> &Arc<OpenViews> {
+        &self.open
+    }
+
+    pub(crate) fn newest(&self) -> Arc<ViewState<O, N>> {
+        let recent = self.recent.read();
+        // UNWRAP: the deque starts with one version and publishing never leaves it empty.
+        Arc::clone(recent.back().expect("a version is always published"))
+    }
+
+    /// Puts a version in front of readers. The pointer is swapped last, so a reader sees the old list or the new one.
+    pub(crate) fn publish(&self, state: ViewState<O, N>) {
+        let mut next: Recent<O, N> = self.recent.read().iter().cloned().collect();
+        next.push_back(Arc::new(state));
+        while next.len() > RECENT_VIEWS {
+            next.pop_front();
+        }
+        let old = std::mem::replace(&mut *self.recent.write(), Arc::new(next));
+        // What the list held last is freed here, not under the lock.
+        drop(old);
+    }
+}

@@ -1,0 +1,259 @@
+//! Opening: both stores are brought to one block, the mode is derived, and only then there is an [`Engine`].
+//!
+//! ```text
+//! FlatKV has no block   the changelog is the truth: replay it
+//! FlatKV at f           memiavl must stand at the last block that FlatKV handed to it (f, or where its last migration
+//!                       ended): entries that FlatKV knows to be on disk are read; each later one is compared with its
+//!                       handoff; from the first difference on the log is cut and appended from the handoffs, and synced
+//! then                  replay; every root is compared with the one stored with its block
+//! ```
+//! All of it is idempotent: a crash at any moment leaves what the next opening starts from.
+
+use std::sync::Arc;
+
+use changeset::{CommitInfo, Handoff, Hash, LATTICE_STORE, NewStore, OldLog, OldStore, app_hash, open_entry};
+
+use crate::commit::Committed;
+use crate::engine::{Block, Config, Engine, ModeSetting, NewStoreMaker, make_manager};
+use crate::error::Error;
+use crate::metadata::Metadata;
+use crate::mode::{LAST_VERSION, Mode};
+use crate::publish::Views;
+use crate::view::ViewState;
+
+/// Both stores as they were found on disk, locked and not yet reconciled.
+pub struct Found<L, N> {
+    /// memiavl's directory; none if there is none.
+    pub old: Option<L>,
+    /// FlatKV; none if it has no committed block.
+    pub new: Option<N>,
+}
+
+impl<O: OldStore, N: NewStore> Engine<O, N> {
+    /// Reconciles the stores and opens the engine.
+    ///
+    /// # Errors
+    /// Stores that no crash of ours can have left like this, roots that differ from what was committed, a mode that does
+    /// not fit, I/O. Each says what to do.
+    pub fn open<L: OldLog<Store = O>>(
+        found: Found<L, N>,
+        config: Config,
+        make_new: NewStoreMaker<N>,
+    ) -> Result<Self, Error> {
+        let Found { old, new } = found;
+        let new = new.filter(|new| new.version().is_some());
+        let (old, seal) = match (old, &new) {
+            (Some(log), None) => replay_alone(log)?,
+            (Some(log), Some(new)) => (reconcile(log, new)?, None),
+            (None, _) => (None, None),
+        };
+        let metadata = new.as_ref().map(Metadata::read).transpose()?.unwrap_or_default();
+        let mode = derive_mode(config.mode, &metadata, old.as_ref(), new.as_ref())?;
+        let old_rests =
+            old.is_none() || metadata.version.unwrap_or(0) >= LAST_VERSION || never_had_old(mode, &metadata);
+        let last = last_block(old.as_ref(), new.as_ref())?;
+        check_roots(&last, seal, old.as_ref(), new.as_ref(), old_rests)?;
+        let manager = make_manager(mode, &config, old.as_ref(), new.as_ref())?;
+        let modules = modules_in_order(&config.modules);
+        let empty = ViewState {
+            height: last.height,
+            mode,
+            boundary: boundary::Boundary::NotStarted,
+            commit_info: CommitInfo::default(),
+            app_hash: [0; 32],
+            modules: Arc::clone(&modules),
+            old: None,
+            new: None,
+        };
+        let mut engine = Self {
+            views: Views::new(empty, config.views_max),
+            old,
+            new,
+            make_new,
+            mode,
+            modules,
+            manager,
+            old_rests,
+            block: Block::default(),
+            moved_keys: 0,
+            poison: None,
+            kill_hook: None,
+            config,
+        };
+        let state = engine.view_state(last)?;
+        engine.views = Views::new(state, engine.config.views_max);
+        Ok(engine)
+    }
+}
+
+fn modules_in_order(modules: &[String]) -> Arc<[String]> {
+    let mut modules = modules.to_vec();
+    modules.sort_unstable();
+    modules.dedup();
+    modules.into()
+}
+
+/// memiavl without FlatKV: its log is the truth. Also the app hash that the last entry's seal claims.
+fn replay_alone<L: OldLog>(log: L) -> Result<(Option<L::Store>, Option<Hash>), Error> {
+    let last = log.last_version();
+    let entry = log.entry(last).map_err(Error::old("reading the changelog"))?;
+    let seal = match entry {
+        Some(bytes) => open_entry(&bytes).map_err(|source| Error::Entry { height: last, source })?.app_hash,
+        None => None,
+    };
+    let store = log.replay().map_err(Error::old("replaying the changelog"))?;
+    Ok((Some(store), seal))
+}
+
+/// Brings memiavl to the last block that FlatKV handed to it.
+fn reconcile<L: OldLog, N: NewStore>(mut log: L, new: &N) -> Result<Option<L::Store>, Error> {
+    let reading = || Error::new("reading a handoff");
+    let Some(target) = new.last_handoff().map_err(reading())? else {
+        // A chain that was born in the last mode: it never had a memiavl, and what lies there is empty.
+        return Ok(None);
+    };
+    let memiavl = log.last_version();
+    if memiavl > target {
+        return Err(Error::OldAhead { memiavl, flatkv: target });
+    }
+    let synced = new.changelog_synced().map_err(reading())?.min(target);
+    let trusted = synced.min(memiavl);
+    let mut missing = Vec::new();
+    for height in trusted + 1..=target {
+        let handoff = new.handoff(height).map_err(reading())?;
+        let handoff = handoff.ok_or(Error::HandoffMissing { height, memiavl, flatkv: target })?;
+        if missing.is_empty() && is_in_log(&log, &handoff)? {
+            continue;
+        }
+        missing.push(handoff);
+    }
+    if let Some(first) = missing.first() {
+        let at = first.version;
+        tracing::warn!(from = at, to = target, "the changelog's tail was lost, taking it from the handoffs");
+        log.truncate_after(at - 1).map_err(Error::old("cutting the changelog"))?;
+        log.append(&missing).map_err(Error::old("appending handoffs to the changelog"))?;
+    }
+    log.replay().map(Some).map_err(Error::old("replaying the changelog"))
+}
+
+fn is_in_log<L: OldLog>(log: &L, handoff: &Handoff) -> Result<bool, Error> {
+    let entry = log.entry(handoff.version).map_err(Error::old("reading the changelog"))?;
+    Ok(entry.is_some_and(|bytes| bytes == handoff.entry))
+}
+
+/// Whether a chain in `mode` with these records was born with everything in FlatKV.
+fn never_had_old(mode: Mode, metadata: &Metadata) -> bool {
+    mode == Mode::FlatkvOnly && metadata.version.is_none()
+}
+
+/// The mode that the records ask for, or the configured one if it fits them.
+fn derive_mode<O: OldStore, N: NewStore>(
+    setting: ModeSetting,
+    metadata: &Metadata,
+    old: Option<&O>,
+    new: Option<&N>,
+) -> Result<Mode, Error> {
+    let version = metadata.version.unwrap_or(0);
+    let in_flight = metadata.boundary.is_some();
+    let resting = Mode::resting_at(version).ok_or(Error::UnknownVersion { got: version })?;
+    if in_flight && version == LAST_VERSION {
+        return Err(Error::BoundaryAtEnd { version });
+    }
+    let born_later = new.is_some() && *metadata == Metadata::default();
+    match setting {
+        ModeSetting::Auto => match new.and_then(NewStore::version) {
+            Some(height) if born_later => Err(Error::ModeUnknown { height }),
+            _ if in_flight => Mode::migrating_from(version).ok_or(Error::BoundaryAtEnd { version }),
+            _ => Ok(resting),
+        },
+        ModeSetting::Fixed(mode) => {
+            let mismatch = Error::ModeMismatch { mode, version, in_flight };
+            if born_later || new.is_none() {
+                return fixed_without_records(mode, born_later, old, mismatch);
+            }
+            let leads_here = mode.migration().is_some_and(|(_, target)| target == version && !in_flight);
+            let stands_here = mode.base_version() == version && (!in_flight || mode.migration().is_some());
+            if leads_here || stands_here { Ok(mode) } else { Err(mismatch) }
+        }
+    }
+}
+
+/// A configured mode where FlatKV says nothing: the first two modes begin a chain's migrations; a later one is for a
+/// chain that was born in it.
+fn fixed_without_records<O: OldStore>(
+    mode: Mode,
+    born_later: bool,
+    old: Option<&O>,
+    mismatch: Error,
+) -> Result<Mode, Error> {
+    let height = old.map_or(0, OldStore::version);
+    match (mode.base_version() > 0, born_later) {
+        (false, false) | (true, true) => Ok(mode),
+        (false, true) => Err(mismatch),
+        (true, false) if height == 0 => Ok(mode),
+        (true, false) => Err(Error::StateLeftBehind { mode, height }),
+    }
+}
+
+/// The last committed block, as FlatKV recorded it, or as memiavl's roots say before FlatKV exists.
+fn last_block<O: OldStore, N: NewStore>(old: Option<&O>, new: Option<&N>) -> Result<Committed, Error> {
+    if let Some(new) = new
+        && let Some(height) = new.version()
+    {
+        let block = new.block(height).map_err(Error::new("reading the last block's record"))?;
+        let (commit_info, app_hash) = block.ok_or(Error::RecordMissing { height })?;
+        return Ok(Committed { height, commit_info, app_hash });
+    }
+    let height = old.map_or(0, OldStore::version);
+    let roots = old.map(OldStore::committed_roots).transpose().map_err(Error::old("hashing the trees"))?;
+    let roots = roots.unwrap_or_default();
+    let commit_info = CommitInfo::new(height, roots.iter().map(|(name, hash)| (name.as_str(), *hash)));
+    let app_hash = app_hash(&commit_info);
+    Ok(Committed { height, commit_info, app_hash })
+}
+
+/// Compares every root with the one stored with its block.
+fn check_roots<O: OldStore, N: NewStore>(
+    last: &Committed,
+    seal: Option<Hash>,
+    old: Option<&O>,
+    new: Option<&N>,
+    old_rests: bool,
+) -> Result<(), Error> {
+    if let Some(expected) = seal
+        && expected != last.app_hash
+    {
+        return Err(Error::AppHashMismatch { height: last.height, expected, got: last.app_hash });
+    }
+    let Some(new) = new else { return Ok(()) };
+    let stored = |name: &str| {
+        let store = last.commit_info.store_infos.iter().find(|store| store.name == name);
+        store.and_then(|store| Hash::try_from(store.commit_id.hash.as_ref()).ok())
+    };
+    let differs = |store: &str, expected, got| Error::RootMismatch {
+        store: store.to_owned(),
+        height: last.height,
+        expected,
+        got,
+    };
+    let (expected, got) = (stored(LATTICE_STORE), Some(new.committed_root()));
+    if expected != got {
+        return Err(differs(LATTICE_STORE, expected, got));
+    }
+    let old = match old {
+        Some(old) if !old_rests => old,
+        None if !old_rests => return Err(Error::OldMissing { height: last.height }),
+        _ => return Ok(()),
+    };
+    let roots = old.committed_roots().map_err(Error::old("hashing the trees"))?;
+    for (name, hash) in &roots {
+        if stored(name) != Some(*hash) {
+            return Err(differs(name, stored(name), Some(*hash)));
+        }
+    }
+    let missing = |name: &str| name != LATTICE_STORE && !roots.iter().any(|(known, _)| known == name);
+    match last.commit_info.store_infos.iter().find(|store| missing(&store.name)) {
+        Some(store) => Err(differs(&store.name, stored(&store.name), None)),
+        None => Ok(()),
+    }
+}
