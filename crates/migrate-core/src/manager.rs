@@ -313,3 +313,6 @@ fn put(stores: &mut BTreeMap<String, BTreeMap<Bytes, KvPair>>, module: &str, pai
 fn in_order(stores: BTreeMap<String, BTreeMap<Bytes, KvPair>>) -> Vec<NamedChangeSet> {
     stores.into_iter().map(|(name, pairs)| NamedChangeSet::new(name, pairs.into_values().collect())).collect()
 }
+
+#[cfg(test)]
+mod tests;
