@@ -78,7 +78,9 @@ impl fmt::Display for DecodeError {
             Self::ShortModule { expected, got } => {
                 write!(f, "migration boundary record ends inside its module name: expected={expected} got={got}")
             }
-            Self::UnknownStatus { status } => write!(f, "migration boundary record has an unknown status: status={status}"),
+            Self::UnknownStatus { status } => {
+                write!(f, "migration boundary record has an unknown status: status={status}")
+            }
         }
     }
 }
@@ -134,7 +136,8 @@ impl Boundary {
             NOT_STARTED => Ok(Self::NotStarted),
             COMPLETE => Ok(Self::Complete),
             IN_PROGRESS => {
-                let (length, rest) = rest.split_first_chunk::<4>().ok_or(DecodeError::ShortHeader { got: record.len() })?;
+                let (length, rest) =
+                    rest.split_first_chunk::<4>().ok_or(DecodeError::ShortHeader { got: record.len() })?;
                 let expected = u32::from_be_bytes(*length);
                 let short = DecodeError::ShortModule { expected, got: rest.len() };
                 let length = usize::try_from(expected).map_err(|_| short)?;
