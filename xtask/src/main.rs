@@ -1,2 +1,50 @@
-//! The developers' commands.
-fn main() {}
+//! The developers' commands: `cargo xtask <command>`, one file per command.
+//!
+//! **It is not** part of the program: nothing here ships, and nothing depends on it.
+//!
+//! Good starting points:
+//! - [`test`]: everything that must hold before a change lands.
+//! - [`tidy`]: the rules of the house that a compiler does not know.
+//! - [`setup`]: what a bare machine lacks.
+
+mod demo;
+mod generate;
+mod run;
+mod setup;
+mod test;
+mod tidy;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The developers' commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Installs what this machine lacks to build (a C++20 compiler, libclang); does nothing if all is there.
+    Setup,
+    /// Builds the program and migrates a small chain from beginning to end in a temporary home.
+    Demo(demo::Arguments),
+    /// Everything that must hold: format, lints, tidy, generated pages, then all tests.
+    Test(test::Arguments),
+    /// Checks the rules of the house: layers, sizes, documents, habits.
+    Tidy,
+    /// Writes the generated pages below docs/.
+    Gen(generate::Arguments),
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Setup => setup::run(),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Tidy => tidy::run(),
+        Command::Gen(arguments) => generate::run(&arguments),
+    }
+}
