@@ -40,5 +40,5 @@ pub use message::{
     ChangeSet, ChangelogEntry, CommitId, CommitInfo, KvPair, MultiTreeMetadata, NamedChangeSet, StoreInfo,
     TreeNameUpgrade,
 };
-pub use record::{BlockRecord, Handoff, JournalLine};
+pub use record::{BlockRecord, Handoff, JournalLine, ModuleCount};
 pub use traits::{NewStore, OldLog, OldStore, Pair, PairIter, Read, Scan, ScanOrder, ScanRange, Walk, Write};

@@ -14,6 +14,17 @@ pub struct Handoff {
     pub entry: Bytes,
 }
 
+/// How many keys of a module have moved.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ModuleCount {
+    /// The module.
+    #[prost(string, tag = "1")]
+    pub module: String,
+    /// Its keys.
+    #[prost(uint64, tag = "2")]
+    pub keys: u64,
+}
+
 /// One line of the migration's journal: what a block moved.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct JournalLine {
@@ -41,6 +52,9 @@ pub struct JournalLine {
     /// The app hash after the block.
     #[prost(bytes = "bytes", tag = "8")]
     pub app_hash: Bytes,
+    /// Keys moved so far, this block included, per module in name order, over all migrations.
+    #[prost(message, repeated, tag = "9")]
+    pub moved: Vec<ModuleCount>,
 }
 
 /// What the new store writes with a block's rows, in the same batch.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::commit_info::{AppHash, Hash};
 use crate::error::StoreResult;
 use crate::message::{NamedChangeSet, TreeNameUpgrade};
-use crate::record::{BlockRecord, Handoff};
+use crate::record::{BlockRecord, Handoff, JournalLine};
 
 /// A key and its value.
 pub type Pair = (Bytes, Bytes);
@@ -254,6 +254,12 @@ pub trait NewStore: Read + Scan + Write {
     /// # Errors
     /// I/O and corruption.
     fn block(&self, height: u64) -> StoreResult<Option<(crate::CommitInfo, AppHash)>>;
+
+    /// The journal's line of block `height`; none if it is not kept. The last block's always is.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn journal(&self, height: u64) -> StoreResult<Option<JournalLine>>;
 
     /// The handoff of block `height`; none once it was dropped, or if the old store rested.
     ///

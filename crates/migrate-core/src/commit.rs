@@ -12,18 +12,20 @@
 //! An error behind `worked` poisons the engine: what is in memory and what is on disk may differ from then on, and only
 //! reopening brings them together.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use boundary::Boundary;
 use bytes::Bytes;
 use changeset::{
-    AppHash, BlockRecord, CommitInfo, JournalLine, LATTICE_STORE, NewStore, OldStore, StoreError, Walk, app_hash,
+    AppHash, BlockRecord, CommitInfo, JournalLine, LATTICE_STORE, ModuleCount, NewStore, OldStore, StoreError, Walk,
+    app_hash,
 };
 
 use crate::engine::Engine;
 use crate::error::{Error, Outcome};
 use crate::kill_point::KillPoint;
-use crate::mode::LAST_VERSION;
+use crate::mode::{LAST_VERSION, Route};
 use crate::observer::BlockReport;
 use crate::view::ViewState;
 
@@ -112,6 +114,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             value_bytes: self.block.moved_value_bytes,
             root: root.map(|store| store.commit_id.hash.clone()).unwrap_or_default(),
             app_hash: Bytes::copy_from_slice(&block.app_hash),
+            moved: self.moved_with_block().into_iter().map(|(module, keys)| ModuleCount { module, keys }).collect(),
         };
         Ok(BlockRecord {
             height: block.height,
@@ -127,9 +130,10 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
     /// Publishes the block's view and begins the next block.
     fn finish_block(&mut self, committed: &Committed) -> Result<BlockReport, Error> {
         let version = self.metadata()?.version.unwrap_or(0);
+        let moved = self.moved_with_block();
         let block = std::mem::take(&mut self.block);
         self.old_rests |= version >= LAST_VERSION || self.old.is_none();
-        self.moved_keys += block.moved_keys;
+        self.moved = moved;
         if let Some(manager) = &self.manager {
             manager.next_block();
             if manager.is_complete() && block.manager.is_some_and(|before| !before.is_complete()) {
@@ -145,7 +149,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
     /// A finished phase asks for a snapshot: the rewrite is what frees the moved keys' space. The block stands whatever
     /// comes of it; memiavl asks again at its next interval.
     fn finish_phase(&mut self, version: u64) {
-        tracing::info!(version, keys = self.moved_keys, "migration complete");
+        tracing::info!(version, keys = self.moved_keys(), "migration complete");
         if let Some(old) = self.old.as_mut().filter(|_| !self.old_rests)
             && let Err(error) = old.request_snapshot()
         {
@@ -172,9 +176,24 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             boundary_module,
             paused: self.is_paused(),
             remaining,
-            moved_keys: self.moved_keys,
+            moved_keys: self.moved_keys(),
             commit_elapsed: Duration::ZERO,
         })
+    }
+
+    /// Keys moved per module once the block in work is committed.
+    fn moved_with_block(&self) -> BTreeMap<String, u64> {
+        let mut moved = self.moved.clone();
+        for (module, keys) in &self.block.moved {
+            *moved.entry(module.clone()).or_default() += keys;
+        }
+        moved
+    }
+
+    /// Keys that the mode's migration has moved so far.
+    fn moved_keys(&self) -> u64 {
+        let moves = |module: &str| self.mode.route(module) == Route::Moving;
+        self.moved.iter().filter(|(module, _)| moves(module)).map(|(_, keys)| keys).sum()
     }
 
     fn poisoned(&mut self, height: u64, outcome: Outcome, source: Option<StoreError>) -> Error {

@@ -3,21 +3,23 @@
 //! The stages of a block each have a file: [`apply`](Engine::apply) in `flush`, [`commit`](Engine::commit) in `commit`,
 //! opening in `recover`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use boundary::Boundary;
-use changeset::{NewStore, OldStore, StoreResult, TreeNameUpgrade};
+use bytes::Bytes;
+use changeset::{CommitInfo, NewStore, OldStore, StoreResult, TreeNameUpgrade};
 
 use crate::batch::BatchLimit;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Outcome};
 use crate::kill_point::{KillHook, KillPoint};
-use crate::manager::{Manager, ManagerConfig, ManagerSavepoint};
+use crate::manager::{Manager, ManagerConfig, ManagerSavepoint, get_across};
 use crate::metadata::Metadata;
-use crate::mode::{LAST_VERSION, Mode};
+use crate::mode::{LAST_VERSION, Mode, Route};
 use crate::observer::Observer;
 use crate::publish::Views;
-use crate::view::ViewState;
+use crate::view::{ViewState, route};
 
 /// The write mode that a node is opened with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,8 +73,8 @@ pub struct Engine<O: OldStore, N: NewStore> {
     /// Whether the last migration ended in a committed block: memiavl stays as it is, for good.
     pub(crate) old_rests: bool,
     pub(crate) block: Block,
-    /// Keys moved by the present migration since the node was opened.
-    pub(crate) moved_keys: u64,
+    /// Keys moved per module by all migrations so far, as the last block's journal line has it.
+    pub(crate) moved: BTreeMap<String, u64>,
     pub(crate) poison: Option<(u64, Outcome)>,
     pub(crate) views: Views<O::View, N::View>,
     pub(crate) kill_hook: Option<KillHook>,
@@ -87,6 +89,7 @@ pub(crate) struct Block {
     pub(crate) bytes: u64,
     /// The manager as the block found it; none before the first flush.
     pub(crate) manager: Option<ManagerSavepoint>,
+    pub(crate) moved: BTreeMap<String, u64>,
     pub(crate) moved_keys: u64,
     pub(crate) moved_key_bytes: u64,
     pub(crate) moved_value_bytes: u64,
@@ -118,6 +121,40 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             Some(manager) => manager.boundary(),
             None => Boundary::NotStarted,
         }
+    }
+
+    /// The commit info of the last block.
+    pub fn last_commit_info(&self) -> CommitInfo {
+        self.views.newest().commit_info.clone()
+    }
+
+    /// Reads a key as the block in work has it.
+    ///
+    /// # Errors
+    /// A reserved, unnamed or unknown store, I/O, corruption.
+    pub fn get(&self, module: &str, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let (old, new) = (self.old.as_ref().filter(|_| !self.old_rests), self.new.as_ref());
+        let has_tree = || match old {
+            Some(old) => Ok(old.len(module).map_err(Error::old("looking a tree up"))?.is_some()),
+            None => Ok(false),
+        };
+        let boundary = match route(self.mode, &self.modules, new.is_some(), module, has_tree)? {
+            Route::Old => Boundary::NotStarted,
+            Route::Moving => self.boundary(),
+            Route::New => Boundary::Complete,
+        };
+        // An un-migrated key that memiavl lacks is looked up in FlatKV; of a module that never moved it has none.
+        get_across(&boundary, old, new, module, key)
+    }
+
+    /// Asks for a snapshot of memiavl's last version, written in the background.
+    ///
+    /// # Errors
+    /// memiavl at rest, a background failure, a poisoned node.
+    pub fn snapshot(&mut self) -> Result<(), Error> {
+        self.check_usable()?;
+        let old = self.old.as_mut().filter(|_| !self.old_rests).ok_or(Error::OldRests { what: "snapshots" })?;
+        old.request_snapshot().map_err(Error::old("asking for a snapshot"))
     }
 
     /// How much one block moves.
@@ -179,7 +216,6 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
         self.manager = make_manager(to, &self.config, self.old.as_ref(), self.new.as_ref())?;
         self.mode = to;
-        self.moved_keys = 0;
         tracing::info!(mode = %to, height = self.next_height(), "write mode changed");
         Ok(())
     }
@@ -292,7 +328,7 @@ pub(crate) fn make_manager<O: OldStore, N: NewStore>(
     new: Option<&N>,
 ) -> Result<Option<Manager>, Error> {
     let Some((start, target)) = mode.migration() else { return Ok(None) };
-    let moves = |module: &&String| mode.route(module) == crate::mode::Route::Moving;
+    let moves = |module: &&String| mode.route(module) == Route::Moving;
     let modules = config.modules.iter().filter(moves).cloned().collect();
     let config = ManagerConfig { start, target, modules, batch: config.batch };
     Manager::new(config, old, new).map(Some)

@@ -18,6 +18,9 @@ struct FlushSavepoint<O: OldStore, N: NewStore> {
     manager: Option<ManagerSavepoint>,
 }
 
+/// Keys that a flush moved, per module.
+type Moved = Vec<(String, u64)>;
+
 /// The caller's changes by where they go.
 #[derive(Default)]
 struct Routed {
@@ -39,9 +42,9 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let started = Instant::now();
         let savepoint = self.savepoint();
         match self.flush(changes) {
-            Ok(mut report) => {
+            Ok((mut report, moved)) => {
                 report.elapsed = started.elapsed();
-                self.account(bytes, &report, savepoint.manager);
+                self.account(bytes, &report, moved, savepoint.manager);
                 self.config.observer.flush(&report);
                 Ok(report)
             }
@@ -52,7 +55,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
     }
 
-    fn flush(&mut self, changes: Vec<NamedChangeSet>) -> Result<FlushReport, Error> {
+    fn flush(&mut self, changes: Vec<NamedChangeSet>) -> Result<(FlushReport, Moved), Error> {
         let exists = self.new_takes_part(&self.metadata()?);
         // No row may enter FlatKV before FlatKV is in the commit info, and only an advance, or a chain born in a later
         // mode, puts it there.
@@ -61,10 +64,10 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let mut routed = self.route_changes(changes, uses_new)?;
         let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len() as u64).sum::<u64>();
         let (straight_old, straight_new) = (count(&routed.old), count(&routed.new));
-        let mut report = FlushReport::default();
+        let (mut report, mut moved) = (FlushReport::default(), Moved::new());
         if let Some(manager) = self.manager.as_ref().filter(|_| uses_new) {
             let plan = manager.plan(self.old.as_ref(), std::mem::take(&mut routed.moving), &self.config.cancel)?;
-            report = plan.report;
+            (report, moved) = (plan.report, plan.moved);
             routed.old.extend(plan.old);
             routed.new.extend(plan.new);
             if !plan.lock_wait.is_zero() {
@@ -76,7 +79,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         report.routed_new += straight_new;
         report.written_new += straight_new;
         self.apply_to_both(&routed)?;
-        Ok(report)
+        Ok((report, moved))
     }
 
     fn route_changes(&self, changes: Vec<NamedChangeSet>, uses_new: bool) -> Result<Routed, Error> {
@@ -119,11 +122,14 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         if got > expected_max { Err(Error::BlockTooLarge { expected_max, got }) } else { Ok(got) }
     }
 
-    fn account(&mut self, bytes: u64, report: &FlushReport, manager: Option<ManagerSavepoint>) {
+    fn account(&mut self, bytes: u64, report: &FlushReport, moved: Moved, manager: Option<ManagerSavepoint>) {
         let block = &mut self.block;
         block.begun = true;
         block.bytes = bytes;
         block.manager = block.manager.take().or(manager);
+        for (module, keys) in moved {
+            *block.moved.entry(module).or_default() += keys;
+        }
         block.moved_keys += report.moved_keys;
         block.moved_key_bytes += report.moved_key_bytes;
         block.moved_value_bytes += report.moved_value_bytes;

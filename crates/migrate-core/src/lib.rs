@@ -53,5 +53,5 @@ pub use metadata::{Metadata, is_at_version};
 pub use mode::{BANK_MODULE, DEFAULT_MODULES, EVM_MODULE, LAST_VERSION, Mode, Route, UnknownMode};
 pub use observer::{BlockReport, FlushReport, NoObserver, Observer, Side};
 pub use publish::{OpenViews, RECENT_VIEWS, Views};
-pub use recover::Found;
+pub use recover::{Found, Heights, derive_mode};
 pub use view::View;

@@ -71,6 +71,8 @@ pub struct FlushPlan {
     pub new: Vec<NamedChangeSet>,
     /// What the plan does, in figures.
     pub report: FlushReport,
+    /// Keys that the batch moved, per module in the order of the walk.
+    pub moved: Vec<(String, u64)>,
     /// How long the planner waited for the manager's lock.
     pub lock_wait: Duration,
 }
@@ -267,6 +269,7 @@ struct Plan {
     old: BTreeMap<String, BTreeMap<Bytes, KvPair>>,
     new: BTreeMap<String, BTreeMap<Bytes, KvPair>>,
     report: FlushReport,
+    moved: Vec<(String, u64)>,
     lock_wait: Duration,
 }
 
@@ -277,6 +280,10 @@ impl Plan {
         self.report.moved_key_bytes = batch.key_bytes;
         self.report.moved_value_bytes = batch.value_bytes;
         for (tree, key, value) in batch.pairs {
+            match self.moved.last_mut() {
+                Some((module, keys)) if *module == trees[tree] => *keys += 1,
+                _ => self.moved.push((trees[tree].clone(), 1)),
+            }
             put(&mut self.old, &trees[tree], KvPair::delete(key.clone()));
             put(&mut self.new, &trees[tree], KvPair::set(key, value));
         }
@@ -299,7 +306,7 @@ impl Plan {
         let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len() as u64).sum();
         self.report.written_old = count(&old);
         self.report.written_new = count(&new);
-        FlushPlan { old, new, report: self.report, lock_wait: self.lock_wait }
+        FlushPlan { old, new, report: self.report, moved: self.moved, lock_wait: self.lock_wait }
     }
 }
 

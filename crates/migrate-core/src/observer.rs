@@ -51,7 +51,7 @@ pub struct BlockReport {
     pub paused: bool,
     /// Keys left to move in the present migration, per module; exact.
     pub remaining: Vec<(String, u64)>,
-    /// Keys moved in the present migration since it began or, after a restart, since then.
+    /// Keys that the mode's migration has moved since it began.
     pub moved_keys: u64,
     /// Time the commit took.
     pub commit_elapsed: Duration,

@@ -9,6 +9,7 @@
 //! ```
 //! All of it is idempotent: a crash at any moment leaves what the next opening starts from.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use changeset::{CommitInfo, Handoff, Hash, LATTICE_STORE, NewStore, OldLog, OldStore, app_hash, open_entry};
@@ -48,12 +49,15 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             (None, _) => (None, None),
         };
         let metadata = new.as_ref().map(Metadata::read).transpose()?.unwrap_or_default();
-        let mode = derive_mode(config.mode, &metadata, old.as_ref(), new.as_ref())?;
+        let heights =
+            Heights { old: old.as_ref().map_or(0, OldStore::version), new: new.as_ref().and_then(N::version) };
+        let mode = derive_mode(config.mode, &metadata, heights)?;
         let old_rests =
             old.is_none() || metadata.version.unwrap_or(0) >= LAST_VERSION || never_had_old(mode, &metadata);
         let last = last_block(old.as_ref(), new.as_ref())?;
         check_roots(&last, seal, old.as_ref(), new.as_ref(), old_rests)?;
         let manager = make_manager(mode, &config, old.as_ref(), new.as_ref())?;
+        let moved = moved_so_far(new.as_ref())?;
         let modules = modules_in_order(&config.modules);
         let empty = ViewState {
             height: last.height,
@@ -75,7 +79,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             manager,
             old_rests,
             block: Block::default(),
-            moved_keys: 0,
+            moved,
             poison: None,
             kill_hook: None,
             config,
@@ -146,53 +150,55 @@ fn never_had_old(mode: Mode, metadata: &Metadata) -> bool {
     mode == Mode::FlatkvOnly && metadata.version.is_none()
 }
 
+/// How far each store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heights {
+    /// memiavl's last version; 0 if it has none.
+    pub old: u64,
+    /// FlatKV's last version; none if it has no block.
+    pub new: Option<u64>,
+}
+
 /// The mode that the records ask for, or the configured one if it fits them.
-fn derive_mode<O: OldStore, N: NewStore>(
-    setting: ModeSetting,
-    metadata: &Metadata,
-    old: Option<&O>,
-    new: Option<&N>,
-) -> Result<Mode, Error> {
+///
+/// # Errors
+/// Records that no migration leaves; a configured mode that does not fit them.
+pub fn derive_mode(setting: ModeSetting, metadata: &Metadata, heights: Heights) -> Result<Mode, Error> {
     let version = metadata.version.unwrap_or(0);
     let in_flight = metadata.boundary.is_some();
     let resting = Mode::resting_at(version).ok_or(Error::UnknownVersion { got: version })?;
     if in_flight && version == LAST_VERSION {
         return Err(Error::BoundaryAtEnd { version });
     }
-    let born_later = new.is_some() && *metadata == Metadata::default();
+    // A chain that was born in a later mode has blocks in FlatKV and no records.
+    let born_later = heights.new.filter(|_| *metadata == Metadata::default());
     match setting {
-        ModeSetting::Auto => match new.and_then(NewStore::version) {
-            Some(height) if born_later => Err(Error::ModeUnknown { height }),
-            _ if in_flight => Mode::migrating_from(version).ok_or(Error::BoundaryAtEnd { version }),
-            _ => Ok(resting),
+        ModeSetting::Auto => match born_later {
+            Some(height) => Err(Error::ModeUnknown { height }),
+            None if in_flight => Mode::migrating_from(version).ok_or(Error::BoundaryAtEnd { version }),
+            None => Ok(resting),
         },
         ModeSetting::Fixed(mode) => {
-            let mismatch = Error::ModeMismatch { mode, version, in_flight };
-            if born_later || new.is_none() {
-                return fixed_without_records(mode, born_later, old, mismatch);
-            }
+            let later = mode.base_version() > 0;
             let leads_here = mode.migration().is_some_and(|(_, target)| target == version && !in_flight);
             let stands_here = mode.base_version() == version && (!in_flight || mode.migration().is_some());
-            if leads_here || stands_here { Ok(mode) } else { Err(mismatch) }
+            let fits = if born_later.is_some() { later } else { leads_here || stands_here };
+            match heights.new {
+                None if later && heights.old == 0 => Ok(mode),
+                None if later => Err(Error::StateLeftBehind { mode, height: heights.old }),
+                _ if fits => Ok(mode),
+                _ => Err(Error::ModeMismatch { mode, version, in_flight }),
+            }
         }
     }
 }
 
-/// A configured mode where FlatKV says nothing: the first two modes begin a chain's migrations; a later one is for a
-/// chain that was born in it.
-fn fixed_without_records<O: OldStore>(
-    mode: Mode,
-    born_later: bool,
-    old: Option<&O>,
-    mismatch: Error,
-) -> Result<Mode, Error> {
-    let height = old.map_or(0, OldStore::version);
-    match (mode.base_version() > 0, born_later) {
-        (false, false) | (true, true) => Ok(mode),
-        (false, true) => Err(mismatch),
-        (true, false) if height == 0 => Ok(mode),
-        (true, false) => Err(Error::StateLeftBehind { mode, height }),
-    }
+/// Keys moved per module, as the last block's journal line has it.
+fn moved_so_far<N: NewStore>(new: Option<&N>) -> Result<BTreeMap<String, u64>, Error> {
+    let Some((new, height)) = new.and_then(|new| Some((new, new.version()?))) else { return Ok(BTreeMap::new()) };
+    let line = new.journal(height).map_err(Error::new("reading the journal"))?;
+    let line = line.ok_or(Error::RecordMissing { height })?;
+    Ok(line.moved.into_iter().map(|count| (count.module, count.keys)).collect())
 }
 
 /// The last committed block, as FlatKV recorded it, or as memiavl's roots say before FlatKV exists.
