@@ -1,0 +1,14 @@
+//! Snapshots: writing one, pointing `current` at it, dropping old ones.
+
+mod current;
+mod disk;
+mod pace;
+mod tree_files;
+mod write;
+
+pub(crate) use current::{point_current, read_current};
+pub(crate) use disk::{IoResult, remove_dir, remove_temporary, sync_dir};
+pub(crate) use pace::{Cancel, CancelHandle, Pace};
+#[cfg(test)]
+pub(crate) use tree_files::write_tree;
+pub(crate) use write::{write_fresh, write_snapshot};

@@ -1,0 +1,78 @@
+//! A whole snapshot: built under a temporary name, synced, renamed, and then `current`.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use changeset::{CommitInfo, MultiTreeMetadata};
+use memiavl_iter::{SNAPSHOT_METADATA, Snapshot, snapshot_name};
+use prost::Message;
+
+use crate::error::{Doing, Error, Result};
+use crate::multitree::Committed;
+use crate::snapshot::current::point_current;
+use crate::snapshot::disk::{IoResult, sync_dir, temporary_name};
+use crate::snapshot::pace::Pace;
+use crate::snapshot::tree_files::write_tree;
+
+/// Writes the snapshot of a committed version into `dir`. It is whole and on disk afterwards, but `current` does not point
+/// to it yet. One that is there already, with the same roots, is left as it is.
+pub(crate) fn write_snapshot(dir: &Path, committed: &Committed, pace: &mut Pace<'_>) -> Result<PathBuf> {
+    let finished = dir.join(snapshot_name(committed.version()));
+    if fs::symlink_metadata(&finished).is_ok() {
+        check_same(&finished, committed)?;
+        return Ok(finished);
+    }
+    let temporary = temporary_name(&finished);
+    remove_leftover(&temporary)?;
+    fs::create_dir(&temporary).doing(Doing::Write, &temporary)?;
+    for named in committed.forest().trees() {
+        write_tree(&temporary.join(&*named.name), &named.tree, pace)?;
+    }
+    let metadata = MultiTreeMetadata {
+        commit_info: Some(committed.commit_info()),
+        initial_version: committed.forest().initial_version().into(),
+    };
+    write_metadata(&temporary, &metadata)?;
+    put_in_place(dir, &temporary, &finished)?;
+    Ok(finished)
+}
+
+/// Makes `dir`, which has no snapshot, a store without trees: snapshot 0, and `current` pointing to it.
+pub(crate) fn write_fresh(dir: &Path, initial_version: u32) -> Result<()> {
+    let finished = dir.join(snapshot_name(0));
+    let temporary = temporary_name(&finished);
+    remove_leftover(&temporary)?;
+    fs::create_dir(&temporary).doing(Doing::Write, &temporary)?;
+    let initial_version = initial_version.into();
+    write_metadata(&temporary, &MultiTreeMetadata { commit_info: Some(CommitInfo::default()), initial_version })?;
+    put_in_place(dir, &temporary, &finished)?;
+    point_current(dir, 0)
+}
+
+fn write_metadata(dir: &Path, metadata: &MultiTreeMetadata) -> Result<()> {
+    let path = dir.join(SNAPSHOT_METADATA);
+    let mut file = File::create_new(&path).doing(Doing::Write, &path)?;
+    file.write_all(&metadata.encode_to_vec()).doing(Doing::Write, &path)?;
+    file.sync_all().doing(Doing::Sync, &path)
+}
+
+fn put_in_place(dir: &Path, temporary: &Path, finished: &Path) -> Result<()> {
+    sync_dir(temporary)?;
+    fs::rename(temporary, finished).doing(Doing::Rename, temporary)?;
+    sync_dir(dir)
+}
+
+fn remove_leftover(temporary: &Path) -> Result<()> {
+    match fs::symlink_metadata(temporary) {
+        Ok(_) => fs::remove_dir_all(temporary).doing(Doing::Remove, temporary),
+        Err(_) => Ok(()),
+    }
+}
+
+/// A snapshot of this version that stands there already must be of this very state.
+fn check_same(finished: &Path, committed: &Committed) -> Result<()> {
+    let snapshot = Snapshot::open(finished)?;
+    let stored = snapshot.trees().iter().map(|(name, tree)| (name.as_str(), tree.root_hash()));
+    if stored.eq(committed.roots()) { Ok(()) } else { Err(Error::SnapshotDiffers { path: finished.to_owned() }) }
+}

@@ -1,0 +1,138 @@
+//! The tree: what it stands on, its root, its version.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use changeset::{Hash, KvPair};
+use memiavl_iter::{EMPTY_ROOT, TreeSnapshot};
+
+use crate::error::{Error, Result};
+use crate::tree::edit::Edit;
+use crate::tree::find::find;
+use crate::tree::hash::hash;
+use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
+
+/// One tree. A clone costs two counts and never changes with the original.
+#[derive(Clone, Debug)]
+pub(crate) struct Tree {
+    base: Option<Arc<TreeSnapshot>>,
+    root: Option<NodeRef>,
+    /// 0 before the tree's first commit.
+    version: u32,
+    /// The version of the tree's first commit.
+    initial_version: u32,
+    mem_bytes: u64,
+}
+
+impl Tree {
+    /// A tree without leaves whose first commit has `initial_version`.
+    pub(crate) fn new(initial_version: u32) -> Self {
+        Self { base: None, root: None, version: 0, initial_version, mem_bytes: 0 }
+    }
+
+    /// The tree as a snapshot has it.
+    pub(crate) fn mapped(snapshot: Arc<TreeSnapshot>, initial_version: u32) -> Self {
+        let (root, version) = (snapshot.root().map(NodeRef::from), snapshot.version());
+        Self { base: Some(snapshot), root, version, initial_version, mem_bytes: 0 }
+    }
+
+    /// The version of the last commit; 0 before the first.
+    pub(crate) fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Memory that changed nodes take.
+    pub(crate) fn mem_bytes(&self) -> u64 {
+        self.mem_bytes
+    }
+
+    /// The number of keys.
+    pub(crate) fn len(&self) -> Result<u64> {
+        self.root.as_ref().map_or(Ok(0), |root| Ok(self.base().shape(root.at())?.size.into()))
+    }
+
+    /// The root, for who walks the tree.
+    pub(crate) fn root(&self) -> Option<&NodeRef> {
+        self.root.as_ref()
+    }
+
+    /// Where the tree's mapped nodes are read.
+    pub(crate) fn base(&self) -> Base<'_> {
+        Base::new(self.base.as_deref())
+    }
+
+    /// Hands the value of `key` to `read`.
+    pub(crate) fn read<T>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> T) -> Result<Option<T>> {
+        let Some(root) = &self.root else {
+            return Ok(None);
+        };
+        let found = find(self.base(), root, key)?;
+        if found.order != Ordering::Equal {
+            return Ok(None);
+        }
+        match found.leaf {
+            At::Leaf(id) => Ok(Some(read(Value::Mapped(self.base().snapshot().leaf(id)?.value)))),
+            At::Mem(MemNode { body: Body::Leaf { value, .. }, .. }) => Ok(Some(read(Value::Mem(value)))),
+            At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
+        }
+    }
+
+    /// The value of `key`.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        self.read(key, |value| match value {
+            Value::Mapped(bytes) => Bytes::copy_from_slice(bytes),
+            Value::Mem(bytes) => bytes.clone(),
+        })
+    }
+
+    /// Whether `key` is there.
+    pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.read(key, |_| ())?.is_some())
+    }
+
+    /// Applies changes in their order, with the working version.
+    pub(crate) fn apply(&mut self, pairs: &[KvPair]) -> Result<()> {
+        let version = narrow(u64::from(self.version) + 1)?;
+        let Self { base, root, mem_bytes, .. } = self;
+        let mut edit = Edit { base: Base::new(base.as_deref()), version, mem_bytes };
+        for pair in pairs {
+            if pair.delete {
+                edit.remove(root, &pair.key)?;
+            } else {
+                edit.set(root, pair.key.clone(), pair.value.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The root hash; afterwards every node has its hash.
+    pub(crate) fn root_hash(&mut self) -> Result<Hash> {
+        let base = Base::new(self.base.as_deref());
+        self.root.as_mut().map_or(Ok(EMPTY_ROOT), |root| hash(base, root))
+    }
+
+    /// The version rises, changed or not.
+    pub(crate) fn advance(&mut self) -> Result<()> {
+        self.version = narrow(next_version(self.version, self.initial_version))?;
+        Ok(())
+    }
+}
+
+/// Bytes as a leaf holds them.
+pub(crate) enum Value<'a> {
+    /// In the mapped snapshot.
+    Mapped(&'a [u8]),
+    /// In memory.
+    Mem(&'a Bytes),
+}
+
+/// The version after `version`: the initial one for the first commit, if that is above 1.
+pub(crate) fn next_version(version: u32, initial_version: u32) -> u64 {
+    if version == 0 && initial_version > 1 { initial_version.into() } else { u64::from(version) + 1 }
+}
+
+/// A version as snapshots can hold it.
+pub(crate) fn narrow(version: u64) -> Result<u32> {
+    u32::try_from(version).map_err(|_| Error::VersionRange { got: version })
+}

@@ -1,0 +1,19 @@
+//! One live tree: changed nodes in memory over mapped ones (spec FORMATS, IAVL tree and commit hashes).
+
+mod cursor;
+mod edit;
+mod find;
+mod hash;
+mod live;
+mod node;
+mod rebalance;
+mod remove;
+mod scan;
+mod set;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub(crate) use live::{Tree, narrow, next_version};
+pub(crate) use node::{At, Body};
+pub(crate) use scan::TreeScan;

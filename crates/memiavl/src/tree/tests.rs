@@ -1,0 +1,256 @@
+//! The tree against a map, and its structure against its definition.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use changeset::{Hash, KvPair, ScanOrder, ScanRange};
+use memiavl_iter::{EMPTY_ROOT, TreeSnapshot, branch_hash, leaf_hash};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::snapshot::{Pace, write_tree};
+use crate::tree::node::{At, Body, NodeRef};
+use crate::tree::{Tree, TreeScan};
+
+type Model = BTreeMap<Bytes, Bytes>;
+
+/// What a subtree must look like from outside.
+struct Checked {
+    height: u8,
+    size: u32,
+    min: Bytes,
+    max: Bytes,
+    hash: Hash,
+    mem_bytes: u64,
+}
+
+/// Checks balance, sizes, keys and stored hashes of a hashed subtree, and computes its hash from its leaves.
+fn check_node(tree: &Tree, node: At<'_>) -> Checked {
+    let base = tree.base();
+    let (version, stored, parts) = match node {
+        At::Leaf(id) => {
+            let leaf = base.snapshot().leaf(id).expect("leaf");
+            let (key, value) = (Bytes::copy_from_slice(leaf.key), Bytes::copy_from_slice(leaf.value));
+            (leaf.version, *leaf.hash, Err((key, value)))
+        }
+        At::Branch(id) => {
+            let branch = base.snapshot().branch(id).expect("branch");
+            let key = Bytes::copy_from_slice(branch.key().expect("key"));
+            let children = (NodeRef::from(branch.left), NodeRef::from(branch.right));
+            (branch.version, *branch.hash, Ok((branch.height, branch.size, key, children)))
+        }
+        At::Mem(node) => {
+            let parts = match &node.body {
+                Body::Leaf { key, value } => Err((key.clone(), value.clone())),
+                Body::Branch(branch) => {
+                    let key = Bytes::copy_from_slice(base.key(&branch.key).expect("key"));
+                    Ok((branch.height, branch.size, key, (branch.left.clone(), branch.right.clone())))
+                }
+            };
+            (node.version, node.hash.expect("hashed"), parts)
+        }
+    };
+    let own_bytes = if let At::Mem(node) = node { node.bytes() } else { 0 };
+    match parts {
+        Err((key, value)) => {
+            let hash = leaf_hash(version, &key, &value);
+            assert_eq!(hash, stored, "leaf hash");
+            Checked { height: 0, size: 1, min: key.clone(), max: key, hash, mem_bytes: own_bytes }
+        }
+        Ok((height, size, key, (left, right))) => {
+            let (left, right) = (check_node(tree, left.at()), check_node(tree, right.at()));
+            assert!(left.height.abs_diff(right.height) <= 1, "balance");
+            assert_eq!(height, left.height.max(right.height) + 1, "height");
+            assert_eq!(size, left.size + right.size, "size");
+            assert!(left.max < key && key <= right.min, "key");
+            let hash = branch_hash(height, size.into(), version, &left.hash, &right.hash);
+            assert_eq!(hash, stored, "branch hash");
+            let mem_bytes = own_bytes + left.mem_bytes + right.mem_bytes;
+            Checked { height, size, min: left.min, max: right.max, hash, mem_bytes }
+        }
+    }
+}
+
+/// Checks all of a tree whose hashes are computed, against what it must hold.
+fn check(tree: &mut Tree, model: &Model) -> Hash {
+    let root = tree.root_hash().expect("hashed");
+    match tree.root() {
+        None => assert_eq!((root, tree.mem_bytes()), (EMPTY_ROOT, 0)),
+        Some(node) => {
+            let checked = check_node(tree, node.at());
+            assert_eq!((checked.hash, checked.mem_bytes), (root, tree.mem_bytes()));
+        }
+    }
+    check_reads(tree, model);
+    root
+}
+
+fn check_reads(tree: &Tree, model: &Model) {
+    let pairs: Vec<_> = model.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+    assert_eq!(scan(tree, ScanRange::ALL, ScanOrder::Ascending), pairs);
+    let mut walked = Vec::new();
+    tree.walk(None, &mut |key, value| {
+        walked.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+        ControlFlow::Continue(())
+    })
+    .expect("walked");
+    assert_eq!(walked, pairs);
+    assert_eq!(tree.len().expect("counted"), model.len() as u64);
+}
+
+fn scan(tree: &Tree, range: ScanRange, order: ScanOrder) -> Vec<(Bytes, Bytes)> {
+    let scan = TreeScan::new(tree.clone(), &range, order).expect("scan");
+    scan.collect::<Result<_, _>>().expect("pairs")
+}
+
+fn apply(model: &mut Model, pairs: &[KvPair]) {
+    for pair in pairs {
+        if pair.delete {
+            model.remove(&pair.key);
+        } else {
+            model.insert(pair.key.clone(), pair.value.clone());
+        }
+    }
+}
+
+/// The tree as a snapshot of it has it.
+fn mapped(tree: &Tree) -> (TempDir, Tree) {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    write_tree(&dir.path().join("tree"), tree, &mut Pace::unlimited()).expect("written");
+    let snapshot = TreeSnapshot::open(&dir.path().join("tree")).expect("opened");
+    snapshot.verify().expect("sound");
+    (dir, Tree::mapped(Arc::new(snapshot), 0))
+}
+
+fn key() -> impl Strategy<Value = Bytes> {
+    // Few enough that most removals meet a key; of lengths 0 to 3, so that some are prefixes of others.
+    prop::collection::vec(0u8..5, 0..4).prop_map(Bytes::from)
+}
+
+fn pair() -> impl Strategy<Value = KvPair> {
+    let value = prop::collection::vec(any::<u8>(), 0..6);
+    prop_oneof![3 => (key(), value).prop_map(|(key, value)| KvPair::set(key, value)), 2 => key().prop_map(KvPair::delete)]
+}
+
+fn block() -> impl Strategy<Value = Vec<KvPair>> {
+    prop::collection::vec(pair(), 0..40)
+}
+
+proptest! {
+    #[test]
+    fn a_tree_is_a_map_of_sound_structure_at_every_version(blocks in prop::collection::vec(block(), 1..8)) {
+        let (mut tree, mut model) = (Tree::new(1), Model::new());
+        for pairs in blocks {
+            tree.apply(&pairs).expect("applied");
+            apply(&mut model, &pairs);
+            check(&mut tree, &model);
+            tree.advance().expect("version");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_at_any_version_changes_no_later_hash(blocks in prop::collection::vec((block(), any::<bool>()), 1..8)) {
+        let (mut live, mut model) = (Tree::new(1), Model::new());
+        let mut mirror = live.clone();
+        let mut dirs = Vec::new();
+        for (pairs, with_snapshot) in blocks {
+            live.apply(&pairs).expect("applied");
+            mirror.apply(&pairs).expect("applied");
+            apply(&mut model, &pairs);
+            prop_assert_eq!(check(&mut mirror, &model), live.root_hash().expect("hashed"));
+            live.advance().expect("version");
+            mirror.advance().expect("version");
+            if with_snapshot {
+                let (dir, tree) = mapped(&mirror);
+                (dirs.push(dir), mirror = tree);
+            }
+        }
+    }
+
+    #[test]
+    fn clones_keep_what_they_had_while_the_tree_moves_on(blocks in prop::collection::vec(block(), 2..8)) {
+        let (mut tree, mut model) = (Tree::new(1), Model::new());
+        let mut old = Vec::new();
+        for pairs in blocks {
+            // Taken before hashing, as a savepoint is.
+            old.push((tree.clone(), model.clone(), None));
+            tree.apply(&pairs).expect("applied");
+            apply(&mut model, &pairs);
+            let root = check(&mut tree, &model);
+            old.push((tree.clone(), model.clone(), Some(root)));
+            tree.advance().expect("version");
+        }
+        for (mut tree, model, root) in old {
+            check_reads(&tree, &model);
+            let again = check(&mut tree, &model);
+            prop_assert_eq!(root.unwrap_or(again), again);
+        }
+    }
+
+    #[test]
+    fn scans_meet_the_range_either_way(
+        pairs in block(), more in block(), start in prop::option::of(key()), end in prop::option::of(key()),
+    ) {
+        let (mut tree, mut model) = (Tree::new(1), Model::new());
+        tree.apply(&pairs).expect("applied");
+        apply(&mut model, &pairs);
+        tree.root_hash().expect("hashed");
+        tree.advance().expect("version");
+        let (_dir, mut tree) = mapped(&tree);
+        tree.apply(&more).expect("applied");
+        apply(&mut model, &more);
+        let range = ScanRange { start, end };
+        let mut expected: Vec<_> = model.into_iter().filter(|(key, _)| range.contains(key)).collect();
+        prop_assert_eq!(&scan(&tree, range.clone(), ScanOrder::Ascending), &expected);
+        expected.reverse();
+        prop_assert_eq!(scan(&tree, range, ScanOrder::Descending), expected);
+    }
+
+    #[test]
+    fn a_walk_starts_strictly_after_its_bound_and_ends_when_told(pairs in block(), after in key(), count in 0usize..9) {
+        let (mut tree, mut model) = (Tree::new(1), Model::new());
+        tree.apply(&pairs).expect("applied");
+        apply(&mut model, &pairs);
+        let mut walked = Vec::new();
+        tree.walk(Some(&after), &mut |key, _| {
+            walked.push(Bytes::copy_from_slice(key));
+            if walked.len() > count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }).expect("walked");
+        let expected: Vec<_> = model.into_keys().filter(|key| *key > after).take(count + 1).collect();
+        prop_assert_eq!(walked, expected);
+    }
+}
+
+#[test]
+fn setting_an_equal_value_raises_the_leafs_version() {
+    let mut tree = Tree::new(1);
+    let pairs = [KvPair::set("k", "v")];
+    tree.apply(&pairs).expect("applied");
+    assert_eq!(tree.root_hash().expect("hashed"), leaf_hash(1, b"k", b"v"));
+    tree.advance().expect("version");
+    tree.apply(&pairs).expect("applied");
+    assert_eq!(tree.root_hash().expect("hashed"), leaf_hash(2, b"k", b"v"));
+}
+
+#[test]
+fn removing_an_absent_key_changes_nothing() {
+    let mut tree = Tree::new(1);
+    tree.apply(&[KvPair::set("a", "1"), KvPair::set("c", "3")]).expect("applied");
+    let before = tree.root_hash().expect("hashed");
+    tree.advance().expect("version");
+    tree.apply(&[KvPair::delete("b")]).expect("applied");
+    assert_eq!(tree.root_hash().expect("hashed"), before);
+}
+
+#[test]
+fn a_first_block_at_a_high_initial_version_hashes_with_version_1() {
+    let mut tree = Tree::new(100);
+    tree.apply(&[KvPair::set("k", "v")]).expect("applied");
+    assert_eq!(tree.root_hash().expect("hashed"), leaf_hash(1, b"k", b"v"));
+    tree.advance().expect("version");
+    assert_eq!(tree.version(), 100);
+    tree.apply(&[KvPair::set("k", "w")]).expect("applied");
+    assert_eq!(tree.root_hash().expect("hashed"), leaf_hash(101, b"k", b"w"));
+}
