@@ -1,1 +1,78 @@
-//! FlatKV rows on RocksDB.
+//! FlatKV: a chain's state as flat rows on RocksDB, with a homomorphic hash over them.
+//!
+//! **It is not** a tree: it has no proofs, and it knows nothing of the migration that fills it; the migration's own records
+//! are rows of a module like any other.
+//!
+//! Good starting points:
+//! - [`FlatKv`]: the store open for writing; it implements [`changeset::NewStore`], whose `commit` is one synced batch.
+//! - [`View`]: an owned, immutable version of the store, for readers.
+//! - [`locate`]: from a module's key to a lane and a physical key.
+//! - [`AccountRow`], [`StorageRow`], [`CodeRow`], [`MiscRow`]: the rows, byte by byte.
+//!
+//! Invariants: a block is in the store whole or not at all, its hashes, counts and undo record with it; the root is the sum
+//! of the lanes' states; a failed write poisons the store, and views read on; an error of RocksDB never looks like the end
+//! of a scan or like an absent key.
+//!
+//! ```
+//! use changeset::{BlockRecord, CommitInfo, JournalLine, KvPair, NamedChangeSet, NewStore, Read, Write};
+//! use flatkv::{FlatKv, Options};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let dir = tempfile::tempdir()?;
+//! let mut store = FlatKv::open(&dir.path().join("flatkv"), &Options::default())?;
+//! store.seed(7)?;
+//! store.apply(&[NamedChangeSet::new("bank", vec![KvPair::set("k", "v")])])?;
+//! store.commit(&BlockRecord {
+//!     height: 7,
+//!     commit_info: CommitInfo::new(7, [("evm_lattice", store.working_root())]),
+//!     app_hash: [0; 32],
+//!     handoff: None,
+//!     journal: JournalLine::default(),
+//!     changelog_synced: 0,
+//!     rollback_blocks: 1000,
+//! })?;
+//! let view = store.view()?;
+//! assert_eq!(view.get("bank", b"k")?, Some("v".into()));
+//! assert_eq!(view.version(), Some(7));
+//! # Ok(())
+//! # }
+//! ```
+
+mod block;
+mod codec;
+mod commit;
+mod error;
+mod journal;
+mod key;
+mod lane;
+mod lattice;
+mod lock;
+mod meta;
+mod open;
+mod options;
+mod probe;
+mod rollback;
+mod row;
+mod rows;
+mod scan;
+mod source;
+mod store;
+mod undo;
+mod verify;
+mod view;
+
+pub use block::Savepoint;
+pub use error::{FlatKvError, Result};
+pub use journal::Journal;
+pub use key::{EVM, Field, KeyError, locate, split};
+pub use lane::Lane;
+pub use lattice::Totals;
+pub use lock::Holder;
+pub use open::check_ours;
+pub use options::{Durability, FORMAT, Options};
+pub use probe::{Probe, probe};
+pub use row::{AccountRow, CodeRow, MiscRow, RowError, StorageRow, check_row};
+pub use rows::{Rows, StoredRow};
+pub use store::FlatKv;
+pub use verify::{PartReport, VerifyProgress, VerifyReport};
+pub use view::View;

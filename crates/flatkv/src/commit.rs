@@ -1,0 +1,106 @@
+//! The commit point: everything that a block leaves, in one batch.
+
+use changeset::BlockRecord;
+use prost::Message;
+use rocksdb::WriteBatch;
+
+use crate::error::Result;
+use crate::meta::{self, StoredBlock};
+use crate::options::{self, Family};
+use crate::source::Source;
+use crate::store::FlatKv;
+use crate::undo;
+use crate::view::{Progress, Span, View};
+
+/// How often old records are dropped, in blocks. A range delete costs every later read of its family a little until a
+/// compaction takes it away, so it is worth waiting for a range that is worth it.
+pub(crate) const PRUNE_INTERVAL_BLOCKS: u64 = 64;
+
+/// Writes the block in work and `record`, whose height is the next one, in one batch, and starts the next block.
+pub(crate) fn commit(store: &mut FlatKv, record: &BlockRecord) -> Result<()> {
+    // What is on disk stays on disk, whatever a caller says later: handoffs may be gone up to there.
+    let synced = record.changelog_synced.max(store.view.changelog_synced());
+    let batch = batch(store, record, synced);
+    let write = options::write(store.durability);
+    store.database.db.write_opt(batch, &write).map_err(|error| store.database.error("commit", error))?;
+
+    let first = store.view.span().map_or(record.height, |span| span.first);
+    let span = Span { first, last: record.height };
+    let progress = Progress { span: Some(span), changelog_synced: synced, last_handoff: last_handoff(store, record) };
+    let source = Source::snapshot(store.database.clone());
+    store.publish(View::new(source, progress, store.block.lattices().clone()));
+    Ok(())
+}
+
+fn batch(store: &FlatKv, record: &BlockRecord, synced: u64) -> WriteBatch {
+    let mut batch = WriteBatch::default();
+    put_rows(&mut batch, store);
+    put_metadata(&mut batch, store, record, synced);
+    put_records(&mut batch, store, record);
+    if record.height.is_multiple_of(PRUNE_INTERVAL_BLOCKS) {
+        drop_old_records(&mut batch, store, record, synced);
+    }
+    batch
+}
+
+fn put_rows(batch: &mut WriteBatch, store: &FlatKv) {
+    for (lane, rows) in store.block.overlay().iter() {
+        let family = store.database.family(Family::Rows(lane));
+        for (key, pending) in rows {
+            match (&pending.now, &pending.committed) {
+                (Some(row), _) => batch.put_cf(family, key, row),
+                (None, Some(_)) => batch.delete_cf(family, key),
+                (None, None) => {}
+            }
+        }
+    }
+}
+
+fn put_metadata(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, synced: u64) {
+    let family = store.database.family(Family::Meta);
+    for (part, entry, _) in store.block.lattices().changed(store.view.lattices()) {
+        batch.put_cf(family, meta::lattice_key(part), entry.encode());
+    }
+    if store.view.span().is_none() {
+        batch.put_cf(family, meta::FIRST, record.height.to_be_bytes());
+    }
+    batch.put_cf(family, meta::VERSION, record.height.to_be_bytes());
+    batch.put_cf(family, meta::CHANGELOG_SYNCED, synced.to_be_bytes());
+    let block = StoredBlock {
+        app_hash: record.app_hash,
+        root: store.block.lattices().root(),
+        last_handoff: last_handoff(store, record),
+        commit_info: record.commit_info.clone(),
+    };
+    batch.put_cf(family, meta::block_key(record.height), block.encode());
+}
+
+/// The height of the last handoff after the block.
+fn last_handoff(store: &FlatKv, record: &BlockRecord) -> Option<u64> {
+    record.handoff.as_ref().map(|_| record.height).or(store.view.last_handoff())
+}
+
+fn put_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord) {
+    let (database, height) = (&store.database, record.height.to_be_bytes());
+    if let Some(handoff) = &record.handoff {
+        batch.put_cf(database.family(Family::Handoff), height, &handoff.entry);
+    }
+    let undo = undo::encode(&store.block, store.view.lattices());
+    batch.put_cf(database.family(Family::Undo), height, undo);
+    batch.put_cf(database.family(Family::Journal), height, record.journal.encode_to_vec());
+}
+
+/// Drops the records that neither a rollback nor a reopening can need any more.
+fn drop_old_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, synced: u64) {
+    let database = &store.database;
+    let none = 0_u64.to_be_bytes();
+    // A rollback leads to this block at the lowest: it stays, what undoes it may go.
+    let oldest = record.height.saturating_sub(record.rollback_blocks);
+    batch.delete_range_cf(database.family(Family::Undo), none, oldest.saturating_add(1).to_be_bytes());
+    batch.delete_range_cf(database.family(Family::Journal), none, oldest.to_be_bytes());
+    let unsynced = synced.min(record.height).saturating_add(1);
+    batch.delete_range_cf(database.family(Family::Handoff), none, unsynced.to_be_bytes());
+    // A block's record says whether its handoff must be there, so it stays as long as that.
+    let family = database.family(Family::Meta);
+    batch.delete_range_cf(family, meta::block_key(0), meta::block_key(oldest.min(unsynced)));
+}

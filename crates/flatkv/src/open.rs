@@ -1,0 +1,191 @@
+//! Opening a store: for writing, read-only in place, or as a secondary of a running writer.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+
+use changeset::LATTICE_STORE;
+use rocksdb::DB;
+
+use crate::error::{FlatKvError, Result};
+use crate::lane::Lane;
+use crate::lock::{Holder, holder};
+use crate::options::{FORMAT, Family, InfoLog, Options, database, families, is_inside};
+use crate::probe::{Probe, probe};
+use crate::scan::Committed;
+use crate::source::{Database, Source};
+use crate::store::FlatKv;
+use crate::view::{Span, View, stored_block};
+
+impl FlatKv {
+    /// Opens the store in `dir` for writing, and creates it if there is none. A leftover without a committed block is
+    /// removed first.
+    ///
+    /// # Errors
+    /// A directory of another program or format, which stays as it is; a store that somebody holds; damage; I/O.
+    pub fn open(dir: &Path, options: &Options) -> Result<Self> {
+        match probe(dir)? {
+            Probe::Missing => create_dir(dir)?,
+            Probe::Leftover => remove_leftover(dir)?,
+            found => check_ours(dir, found)?,
+        }
+        let db = DB::open_cf_descriptors(&database(options, true, &InfoLog::Inside), dir, families(options))
+            .map_err(|error| open_error(dir, error))?;
+        let database = Arc::new(Database { db, path: dir.to_owned() });
+        let view = View::load(Source::snapshot(database.clone()))?;
+        check(&view)?;
+        Ok(Self::new(database, view, options.durability))
+    }
+
+    /// Opens the store in `dir` for reading, in place; nothing below `dir` is written. Nobody may hold the store.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and no store at all.
+    pub fn open_read_only(dir: &Path, options: &Options) -> Result<View> {
+        check_present(dir)?;
+        if let Some(holder) = holder(dir) {
+            return Err(FlatKvError::Locked { path: dir.to_owned(), holder });
+        }
+        let view = read_only(dir, options)?;
+        check(&view)?;
+        Ok(view)
+    }
+
+    /// Opens the store in `dir`, which a writer may hold, as its secondary: the view is of the writer's last commit at this
+    /// moment. RocksDB's own files of the secondary go to `own_dir`, which must lie outside `dir`.
+    ///
+    /// # Errors
+    /// As [`open_read_only`](Self::open_read_only); a directory inside the store's.
+    pub fn open_secondary(dir: &Path, own_dir: &Path, options: &Options) -> Result<View> {
+        check_present(dir)?;
+        fs::create_dir_all(own_dir).map_err(|source| io_error("create directory", own_dir, source))?;
+        if is_inside(dir, own_dir).map_err(|source| io_error("resolve", own_dir, source))? {
+            return Err(FlatKvError::SecondaryInside { path: dir.to_owned(), secondary: own_dir.to_owned() });
+        }
+        // A secondary's tables can be deleted by the writer: only those that stay open can be read on.
+        let options = Options { open_files_max: -1, ..options.clone() };
+        let settings = database(&options, false, &InfoLog::Outside(own_dir.to_owned()));
+        let db = DB::open_cf_descriptors_as_secondary(&settings, dir, own_dir, families(&options))
+            .map_err(|error| open_error(dir, error))?;
+        View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })))
+    }
+}
+
+/// Whether the store in `dir` has a committed block; reading only. A store that somebody holds is taken to have one.
+pub(crate) fn has_block(dir: &Path) -> Result<bool> {
+    Ok(holder(dir).is_some() || read_only(dir, &Options::default())?.version().is_some())
+}
+
+fn read_only(dir: &Path, options: &Options) -> Result<View> {
+    let settings = database(options, false, &InfoLog::Inside);
+    let db = DB::open_cf_descriptors_read_only(&settings, dir, families(options), false)
+        .map_err(|error| open_error(dir, error))?;
+    View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })))
+}
+
+/// Refuses whatever a [`probe`](crate::probe()) of `dir` found that is not a store of ours of this format.
+///
+/// # Errors
+/// What the directory holds instead, with what to do about it.
+pub fn check_ours(dir: &Path, found: Probe) -> Result<()> {
+    let path = dir.to_owned();
+    match found {
+        Probe::Ours { format: FORMAT } => Ok(()),
+        Probe::Ours { format: got } => Err(FlatKvError::Format { path, expected: FORMAT, got }),
+        Probe::Pebble { seen } => Err(FlatKvError::Pebble { path, seen }),
+        Probe::Foreign { seen } => Err(FlatKvError::Foreign { path, seen }),
+        Probe::Missing | Probe::Leftover => Err(FlatKvError::Absent { path }),
+    }
+}
+
+fn check_present(dir: &Path) -> Result<()> {
+    check_ours(dir, probe(dir)?)
+}
+
+/// Creates `dir` so that it outlives a power cut: each directory made is synced into its parent.
+fn create_dir(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let parent = match dir.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    create_dir(parent)?;
+    fs::create_dir(dir).map_err(|source| io_error("create directory", dir, source))?;
+    File::open(parent).and_then(|parent| parent.sync_all()).map_err(|source| io_error("sync directory", parent, source))
+}
+
+/// Removes a store without a committed block: RocksDB's files in it, and nothing else.
+fn remove_leftover(dir: &Path) -> Result<()> {
+    if let Some(holder) = holder(dir) {
+        return Err(FlatKvError::Locked { path: dir.to_owned(), holder });
+    }
+    DB::destroy(&rocksdb::Options::default(), dir).map_err(|source| FlatKvError::RocksDb {
+        operation: "remove leftover",
+        path: dir.to_owned(),
+        source,
+    })?;
+    create_dir(dir)
+}
+
+/// RocksDB's refusal, as [`FlatKvError::Locked`] when it is about the lock.
+fn open_error(dir: &Path, source: rocksdb::Error) -> FlatKvError {
+    let path = dir.to_owned();
+    let words = source.as_ref();
+    let is_lock =
+        source.kind() == rocksdb::ErrorKind::IOError && (words.contains("lock hold by") || words.contains("lock file"));
+    if is_lock {
+        return FlatKvError::Locked { path, holder: holder(dir).unwrap_or(Holder::Unknown) };
+    }
+    FlatKvError::RocksDb { operation: "open", path, source }
+}
+
+fn io_error(operation: &'static str, path: &Path, source: std::io::Error) -> FlatKvError {
+    FlatKvError::Io { operation, path: path.to_owned(), source }
+}
+
+/// What must hold of an opened store: the root stored with the last block is the sum of its lanes, the commit info names
+/// the same, and no handoff is missing. A store without blocks has no rows.
+pub(crate) fn check(view: &View) -> Result<()> {
+    let Some(span) = view.span() else { return check_empty(view) };
+    let block = stored_block(view.source(), span.last)?;
+    agree("root of the last block", &block.root, &view.root())?;
+    let infos = &block.commit_info.store_infos;
+    if let Some(lattice) = infos.iter().find(|store| store.name == LATTICE_STORE) {
+        agree("root in the commit info", &lattice.commit_id.hash, &view.root())?;
+    }
+    check_handoffs(view, span)
+}
+
+fn check_empty(view: &View) -> Result<()> {
+    for lane in Lane::ALL {
+        let options = rocksdb::ReadOptions::default();
+        let family = Family::Rows(lane);
+        let mut rows = Committed::new(view.source(), family, options, changeset::ScanOrder::Ascending);
+        if rows.advance()? {
+            let (expected, got) = ("none without a block".to_owned(), format!("some in {lane}"));
+            return Err(FlatKvError::Disagree { what: "rows", expected, got });
+        }
+    }
+    Ok(())
+}
+
+/// Every block behind the synced part of the changelog that has a handoff still has it.
+fn check_handoffs(view: &View, span: Span) -> Result<()> {
+    for height in span.first.max(view.changelog_synced().saturating_add(1))..=span.last {
+        let present = view.source().get(Family::Handoff, &height.to_be_bytes(), |_| Ok(()))?;
+        if present.is_none() && stored_block(view.source(), height)?.last_handoff == Some(height) {
+            return Err(FlatKvError::Missing { record: "handoff", height });
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn agree(what: &'static str, expected: &[u8], got: &[u8]) -> Result<()> {
+    if expected == got {
+        return Ok(());
+    }
+    let hex = |bytes| crate::key::Hex(bytes).to_string();
+    Err(FlatKvError::Disagree { what, expected: hex(expected), got: hex(got) })
+}
