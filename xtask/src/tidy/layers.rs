@@ -2,7 +2,7 @@
 
 use super::Finding;
 use super::manifest::{self, Table};
-use super::repository::Repository;
+use super::repository::{File, Repository};
 use super::source::Code;
 
 /// The edges that are drawn. What follows from them counts as drawn too.
@@ -30,6 +30,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("prometheus-client", &["migrate-metrics"]),
     ("rocksdb", &["flatkv"]),
 ];
+/// The page that draws the edges for people.
+const PICTURE: &str = "docs/ARCHITECTURE.md";
 /// The one crate that may be unsafe.
 const UNSAFE: &str = "crates/memiavl-iter/";
 
@@ -50,6 +52,7 @@ pub(super) fn check(repository: &Repository) -> Vec<Finding> {
             findings.push(Finding::new(&manifest.path, dependency.line, problem));
         }
     }
+    findings.extend(repository.file(PICTURE).into_iter().flat_map(edges_not_drawn));
     for file in repository.rust().filter(|file| !file.path.starts_with(UNSAFE)) {
         let code = Code::new(&file.text);
         findings.extend(
@@ -58,6 +61,16 @@ pub(super) fn check(repository: &Repository) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// Rows that the page's table of edges lacks, or has otherwise than here.
+fn edges_not_drawn(page: &File) -> Vec<Finding> {
+    let row = |(name, next): &(&str, &[&str])| {
+        let next = next.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        format!("| `{name}` | {next} |").replace("|  |", "| |")
+    };
+    let rows = EDGES.iter().map(row).filter(|row| !page.lines().any(|(_, line)| line == row));
+    rows.map(|row| Finding::new(PICTURE, 1, format!("the table of edges lacks this row: {row}"))).collect()
 }
 
 /// What is wrong with an edge, if anything is.
@@ -125,6 +138,14 @@ mod tests {
         for (name, _) in EDGES {
             assert!(!reaches(name, name), "{name}");
         }
+    }
+
+    #[test]
+    fn a_picture_that_draws_other_edges_is_found() {
+        let page = "| `boundary` | |\n| `ferry-cli` | `flatkv` |\n";
+        let found = check(&Repository::of(&[(PICTURE, page)]));
+        assert_eq!(found.len(), EDGES.len() - 1);
+        assert!(found.iter().any(|finding| finding.message.ends_with("| `ferry-cli` | `ferry` |")));
     }
 
     #[test]
