@@ -1,6 +1,7 @@
-//! `cargo xtask demo`: the program's own demonstration, in a home that is gone afterwards.
+//! `cargo xtask demo`: the program's own demonstration, in a temporary home that is gone afterwards.
 
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -12,51 +13,47 @@ pub(crate) struct Arguments {
     /// Keeps the home and says where it is.
     #[arg(long)]
     keep: bool,
-    /// Passed on to `ferry demo`; see `cargo xtask demo -- --help`.
+    /// Passed on to `ferry demo`; `cargo xtask demo -- --help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     passed_on: Vec<String>,
 }
 
-/// Builds the program in release and runs its demonstration; ends with the program's own exit code.
+/// Builds the program in release and becomes it, so that signals and the exit code are its own.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::run()?;
     eprintln!("demo: building ferry (the first build compiles RocksDB: about ten minutes on two cores)");
     run::check(&mut run::cargo(["build", "--release", "--locked", "--package", "ferry-cli"]))?;
-    let own_home = !arguments.passed_on.iter().any(|word| word == "--home" || word.starts_with("--home="));
-    let home = Home::new(arguments.keep)?;
+    let mut command = demonstration(arguments);
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", run::line(&command)))
+}
+
+/// The demonstration: it makes its own home and removes it, unless it is given one.
+fn demonstration(arguments: &Arguments) -> Command {
     let mut command = run::cargo(["run", "--release", "--locked", "--quiet", "--package", "ferry-cli", "--", "demo"]);
-    if own_home {
-        command.arg("--home").arg(&home.path);
+    let has_home = arguments.passed_on.iter().any(|word| word == "--home" || word.starts_with("--home="));
+    if arguments.keep && !has_home {
+        let home = std::env::temp_dir().join(format!("ferry-demo-{}", std::process::id()));
+        eprintln!("demo: the home is kept at {}", home.display());
+        command.arg("--home").arg(home);
     }
-    let status = run::status(command.args(&arguments.passed_on))?;
-    if arguments.keep && own_home {
-        eprintln!("demo: home kept at {}", home.path.display());
-    }
-    home.remove()?;
-    match status.code() {
-        Some(0) => Ok(()),
-        code => std::process::exit(code.unwrap_or(1)),
-    }
+    command.args(&arguments.passed_on);
+    command
 }
 
-/// The demonstration's home.
-struct Home {
-    path: PathBuf,
-    keep: bool,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Home {
-    fn new(keep: bool) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("ferry-demo-{}", std::process::id()));
-        std::fs::create_dir(&path).with_context(|| format!("cannot make the demo's home at {}", path.display()))?;
-        Ok(Self { path, keep })
+    fn line(keep: bool, passed_on: &[&str]) -> String {
+        let passed_on = passed_on.iter().map(|word| (*word).to_owned()).collect();
+        run::line(&demonstration(&Arguments { keep, passed_on }))
     }
 
-    fn remove(self) -> Result<()> {
-        if self.keep {
-            return Ok(());
-        }
-        std::fs::remove_dir_all(&self.path)
-            .with_context(|| format!("cannot remove the demo's home at {}", self.path.display()))
+    #[test]
+    fn the_program_minds_its_own_home_unless_it_is_to_be_kept() {
+        assert!(line(false, &["--batch", "10"]).ends_with(" -- demo --batch 10"));
+        assert!(line(true, &[]).contains(" -- demo --home "));
+        assert!(line(true, &["--home", "here"]).ends_with(" -- demo --home here"));
     }
 }

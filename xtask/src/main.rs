@@ -3,7 +3,7 @@
 //! **It is not** part of the program: nothing here ships, and nothing depends on it.
 //!
 //! Good starting points:
-//! - [`test`]: everything that must hold before a change lands.
+//! - [`mod@test`]: everything that must hold before a change lands.
 //! - [`tidy`]: the rules of the house that a compiler does not know.
 //! - [`setup`]: what a bare machine lacks.
 
