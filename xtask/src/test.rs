@@ -114,6 +114,8 @@ fn add(counts: &mut Counts, line: &str) {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     #[test]
@@ -139,6 +141,18 @@ mod tests {
         assert_eq!(words(&[]), "test --release --locked --no-fail-fast --workspace");
         assert_eq!(words(&["-p", "boundary"]), "test --release --locked --no-fail-fast -p boundary");
         assert_eq!(words(&["--", "scan"]), "test --release --locked --no-fail-fast --workspace -- scan");
+    }
+
+    #[test]
+    fn what_is_for_cargo_reaches_it_as_it_was_written() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            arguments: Arguments,
+        }
+        let line = |words: &[&str]| Line::parse_from([&["test"], words].concat()).arguments.passed_on;
+        assert_eq!(line(&["-p", "boundary", "--test", "golden"]), ["-p", "boundary", "--test", "golden"]);
+        assert_eq!(line(&["--", "scan"]).last().map(String::as_str), Some("scan"));
     }
 
     #[test]
