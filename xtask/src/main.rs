@@ -32,7 +32,7 @@ enum Command {
     Setup,
     /// Builds the program and migrates a small chain from beginning to end in a temporary home.
     Demo(demo::Arguments),
-    /// Everything that must hold: format, lints, tidy, generated pages, then all tests.
+    /// Everything that must hold: format, tidy, lints, documentation, generated pages, then all tests.
     Test(test::Arguments),
     /// Checks the rules of the house: layers, sizes, documents, habits.
     Tidy,

@@ -35,6 +35,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "--deny",
         "warnings",
     ]))?;
+    step("documentation");
+    let documentation = ["doc", "--release", "--locked", "--workspace", "--lib", "--no-deps"];
+    run::check(run::cargo(documentation).env("RUSTDOCFLAGS", "--deny warnings"))?;
     step("generated pages");
     generate::run(&generate::Arguments { check: true })?;
     step("benches");
