@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use changeset::{StoreError, StoreErrorKind};
+use changeset::{AppHash, Hash, StoreError, StoreErrorKind};
 
 /// A result of this crate.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -16,6 +16,9 @@ pub enum Error {
     /// A snapshot's files.
     #[error(transparent)]
     Snapshot(#[from] memiavl_iter::Error),
+    /// The changelog's files.
+    #[error(transparent)]
+    Log(#[from] crate::changelog::LogError),
     /// The operating system failed a call.
     #[error("cannot {doing}: path={}: {source}", path.display())]
     Io {
@@ -42,11 +45,147 @@ pub enum Error {
         /// What it names.
         target: PathBuf,
     },
-    /// A snapshot of the version to be written that holds another state.
-    #[error("another snapshot of this version is there; move it away: path={}", path.display())]
-    SnapshotDiffers {
-        /// The snapshot.
+    /// A path that is no directory.
+    #[error("not a directory; name the directory of the store: path={}", path.display())]
+    NotADirectory {
+        /// The path.
         path: PathBuf,
+    },
+    /// A directory that is missing or empty, opened to read.
+    #[error("no store here; name the directory of the store: path={}", path.display())]
+    NoStore {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A directory of something else.
+    #[error("not a store's directory; name an empty one to make a store: path={} found={}", path.display(), found.display())]
+    ForeignDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// Something in it that no store has.
+        found: PathBuf,
+    },
+    /// Snapshots, but no `current`.
+    #[error("current is missing; link it to the snapshot to open: path={} newest={newest}", path.display())]
+    NoCurrent {
+        /// The directory.
+        path: PathBuf,
+        /// The version of the newest snapshot.
+        newest: u64,
+    },
+    /// A version before the oldest snapshot.
+    #[error("version is not kept any more: path={} wanted={wanted} oldest={oldest:?}", path.display())]
+    VersionPruned {
+        /// The directory.
+        path: PathBuf,
+        /// The version asked for.
+        wanted: u64,
+        /// The version of the oldest snapshot.
+        oldest: Option<u64>,
+    },
+    /// A version behind the last one.
+    #[error("version is later than the last one: path={} wanted={wanted} last={last}", path.display())]
+    VersionNotReached {
+        /// The directory.
+        path: PathBuf,
+        /// The version asked for.
+        wanted: u64,
+        /// The last version.
+        last: u64,
+    },
+    /// A writer that asks for an old version.
+    #[error("a writer opens the last version; roll back first: path={} version={version}", path.display())]
+    WriterAtVersion {
+        /// The directory.
+        path: PathBuf,
+        /// The version asked for.
+        version: u64,
+    },
+    /// A log that does not go on where the snapshot ends.
+    #[error("changelog lacks an entry behind the snapshot; restore the log or another snapshot: path={} version={version}", path.display())]
+    LogGap {
+        /// The log's directory.
+        path: PathBuf,
+        /// The first version that is missing.
+        version: u64,
+    },
+    /// An entry that cannot be replayed.
+    #[error(
+        "changelog entry does not fit the state before it; restore snapshot and log from one copy: version={version}: {source}"
+    )]
+    Replay {
+        /// The entry's version.
+        version: u64,
+        /// What does not fit.
+        source: Box<Error>,
+    },
+    /// A replay that did not lead to the app hash in the last entry's seal.
+    #[error(
+        "replay does not lead to the app hash of its last entry: version={version} expected={} got={}",
+        Hex(expected),
+        Hex(got)
+    )]
+    AppHash {
+        /// The entry's version.
+        version: u64,
+        /// The app hash in its seal.
+        expected: AppHash,
+        /// The app hash of the trees.
+        got: AppHash,
+    },
+    /// A change of a store that was opened to read.
+    #[error("store was opened to read only: path={}", path.display())]
+    ReadOnly {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A store of which a write failed.
+    #[error("store is unusable after a failed write; reopen it: path={}", path.display())]
+    Poisoned {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A handoff that is not that of the block in work.
+    #[error("handoff is not that of the block in work: expected={expected} got={got}")]
+    HandoffVersion {
+        /// The block's version.
+        expected: u64,
+        /// The handoff's version.
+        got: u64,
+    },
+    /// Something that waits for the end of a block.
+    #[error("a block is in work; commit or discard it first: version={version}")]
+    BlockInWork {
+        /// The block's version.
+        version: u64,
+    },
+    /// A snapshot of a version that the owner has not yet called durable.
+    #[error("the snapshot's version is not durable yet: version={version}")]
+    NotDurable {
+        /// The snapshot's version.
+        version: u64,
+    },
+    /// A rewritten snapshot that does not lead to the live state.
+    #[error(
+        "new snapshot and log do not lead to the live root; restore the store from a copy: name={name} version={version} expected={} got={}",
+        Hex(expected),
+        Hex(got)
+    )]
+    RewriteDiverged {
+        /// The tree.
+        name: String,
+        /// The version.
+        version: u64,
+        /// The live root.
+        expected: Hash,
+        /// The root on top of the new snapshot.
+        got: Hash,
+    },
+    /// A panic of the thread that writes snapshots.
+    #[error("thread that writes snapshots panicked; reopen the store: version={version}")]
+    RewritePanicked {
+        /// The snapshot's version.
+        version: u64,
     },
     /// A key or value longer than the format's 32-bit length.
     #[error("key or value is too long for a snapshot: max={} bytes={bytes}", u32::MAX)]
@@ -129,6 +268,14 @@ pub enum Error {
     },
 }
 
+struct Hex<'a>(&'a Hash);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// What the system was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -171,10 +318,22 @@ impl Error {
     pub fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Snapshot(source) => source.kind(),
+            Self::Log(source) => source.kind(),
             Self::Io { .. } => StoreErrorKind::Io,
-            Self::BadCurrent { .. } | Self::DanglingCurrent { .. } | Self::SnapshotDiffers { .. } => {
-                StoreErrorKind::Configuration
+            Self::LogGap { .. } | Self::Replay { .. } | Self::AppHash { .. } | Self::RewriteDiverged { .. } => {
+                StoreErrorKind::Corruption
             }
+            Self::NotADirectory { .. }
+            | Self::NoStore { .. }
+            | Self::ForeignDirectory { .. }
+            | Self::NoCurrent { .. }
+            | Self::VersionPruned { .. }
+            | Self::VersionNotReached { .. }
+            | Self::WriterAtVersion { .. } => StoreErrorKind::Configuration,
+            Self::ReadOnly { .. } | Self::HandoffVersion { .. } | Self::BlockInWork { .. } => StoreErrorKind::Input,
+            Self::NotDurable { .. } => StoreErrorKind::Retry,
+            Self::Poisoned { .. } | Self::RewritePanicked { .. } => StoreErrorKind::Poisoned,
+            Self::BadCurrent { .. } | Self::DanglingCurrent { .. } => StoreErrorKind::Configuration,
             Self::UnhashedNode | Self::Cancelled => StoreErrorKind::Poisoned,
             Self::RecordTooLong { .. } => StoreErrorKind::Input,
             Self::TreeTooDeep { .. } | Self::MisplacedLeaf | Self::MisplacedBranch | Self::EntryVersion { .. } => {

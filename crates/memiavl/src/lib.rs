@@ -1,8 +1,15 @@
 //! The live memiavl multi-tree: copy-on-write nodes over a mapped snapshot, and the changelog that leads on from it.
+mod changelog;
 mod error;
+mod lock;
 mod multitree;
+mod open;
 mod snapshot;
+mod store;
 mod tree;
 
+pub use changelog::{Changelog, Log, LogError, LogOptions, SEGMENT_BYTES, Torn};
 pub use error::{Doing, Error};
 pub use multitree::Savepoint;
+pub use open::{Access, Options, Unreplayed, open};
+pub use store::{MemIavl, View};

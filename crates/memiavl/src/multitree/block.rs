@@ -30,11 +30,11 @@ pub struct Savepoint {
 
 impl MultiTree {
     /// A block on top of `forest`.
-    pub(crate) fn new(mut forest: Forest) -> Result<Self> {
-        let roots = forest.roots()?;
-        let pending = new_entry(&forest);
-        let committed = Arc::new(Committed::new(forest.clone(), roots));
-        Ok(Self { committed, working: forest, pending, is_torn: false })
+    pub(crate) fn new(forest: Forest) -> Result<Self> {
+        let committed = Arc::new(Committed::hashed(forest)?);
+        let working = committed.forest().clone();
+        let pending = new_entry(&working);
+        Ok(Self { committed, working, pending, is_torn: false })
     }
 
     /// The last committed version.
@@ -88,10 +88,11 @@ impl MultiTree {
     /// Computes all hashes and the state that [`publish`](Self::publish) will put in place.
     pub(crate) fn prepare(&mut self) -> Result<Arc<Committed>> {
         self.whole()?;
-        let roots = self.working.roots()?;
+        // Hashed before it is shared, so that the block can go on if the version does not fit.
+        self.working.roots()?;
         let mut forest = self.working.clone();
         forest.advance()?;
-        Ok(Arc::new(Committed::new(forest, roots)))
+        Ok(Arc::new(Committed::hashed(forest)?))
     }
 
     /// The working state becomes the committed one.

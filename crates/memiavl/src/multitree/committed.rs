@@ -2,6 +2,7 @@
 
 use changeset::{CommitInfo, Hash};
 
+use crate::error::Result;
 use crate::multitree::forest::Forest;
 
 /// A committed version and its root hashes.
@@ -14,9 +15,10 @@ pub(crate) struct Committed {
 }
 
 impl Committed {
-    /// `forest` with the root hashes that it was just asked for.
-    pub(super) fn new(forest: Forest, roots: Vec<Hash>) -> Self {
-        Self { forest, roots }
+    /// `forest`, all hashed.
+    pub(crate) fn hashed(mut forest: Forest) -> Result<Self> {
+        let roots = forest.roots()?;
+        Ok(Self { forest, roots })
     }
 
     pub(crate) fn version(&self) -> u64 {

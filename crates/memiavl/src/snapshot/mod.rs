@@ -3,12 +3,17 @@
 mod current;
 mod disk;
 mod pace;
+mod prune;
+mod rewrite;
 mod tree_files;
 mod write;
 
-pub(crate) use current::{point_current, read_current};
-pub(crate) use disk::{IoResult, remove_dir, remove_temporary, sync_dir};
-pub(crate) use pace::{Cancel, CancelHandle, Pace};
+pub(crate) use current::read_current;
+pub(crate) use disk::{IoResult, remove_temporary, sync_dir};
+#[cfg(test)]
+pub(crate) use pace::{Cancel, Pace};
+pub(crate) use prune::Keep;
+pub(crate) use rewrite::{Job, Order, Report, Rewrite};
 #[cfg(test)]
 pub(crate) use tree_files::write_tree;
-pub(crate) use write::{write_fresh, write_snapshot};
+pub(crate) use write::write_fresh;

@@ -38,39 +38,30 @@ impl Cancel {
     }
 }
 
-/// Keeps writes at or below a number of bytes per second.
+/// Keeps writes at or below a number of bytes per second, until they are cancelled.
 pub(crate) struct Pace<'c> {
-    cancel: Option<&'c Cancel>,
-    /// None for as fast as the disk goes.
-    bytes_per_second: Option<u64>,
+    cancel: &'c Cancel,
+    /// 0 for as fast as the disk goes.
+    bytes_per_second: u64,
     started: Instant,
     bytes: u64,
 }
 
 impl<'c> Pace<'c> {
-    /// No limit, no early end.
-    pub(crate) fn unlimited() -> Self {
-        Self { cancel: None, bytes_per_second: None, started: Instant::now(), bytes: 0 }
-    }
-
-    /// At most so many bytes per second, until cancelled.
-    pub(crate) fn limited(cancel: &'c Cancel, bytes_per_second: Option<u64>) -> Self {
-        Self { cancel: Some(cancel), bytes_per_second, started: Instant::now(), bytes: 0 }
+    pub(crate) fn new(cancel: &'c Cancel, bytes_per_second: u64) -> Self {
+        Self { cancel, bytes_per_second, started: Instant::now(), bytes: 0 }
     }
 
     /// Accounts for `bytes` about to be written; waits until they may be.
     pub(crate) fn take(&mut self, bytes: usize) -> Result<()> {
+        self.cancel.check()?;
         self.bytes = self.bytes.saturating_add(bytes as u64);
-        let Some(cancel) = self.cancel else {
+        if self.bytes_per_second == 0 {
             return Ok(());
-        };
-        cancel.check()?;
-        let Some(rate) = self.bytes_per_second.filter(|rate| *rate > 0) else {
-            return Ok(());
-        };
-        let due = Duration::from_secs_f64(self.bytes as f64 / rate as f64);
+        }
+        let due = Duration::from_secs_f64(self.bytes as f64 / self.bytes_per_second as f64);
         match due.checked_sub(self.started.elapsed()) {
-            Some(early) => cancel.wait(early),
+            Some(early) => self.cancel.wait(early),
             None => Ok(()),
         }
     }

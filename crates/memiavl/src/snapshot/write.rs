@@ -8,20 +8,23 @@ use changeset::{CommitInfo, MultiTreeMetadata};
 use memiavl_iter::{SNAPSHOT_METADATA, Snapshot, snapshot_name};
 use prost::Message;
 
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
 use crate::multitree::Committed;
 use crate::snapshot::current::point_current;
-use crate::snapshot::disk::{IoResult, sync_dir, temporary_name};
+use crate::snapshot::disk::{IoResult, remove_dir, sync_dir, temporary_name};
 use crate::snapshot::pace::Pace;
 use crate::snapshot::tree_files::write_tree;
 
 /// Writes the snapshot of a committed version into `dir`. It is whole and on disk afterwards, but `current` does not point
-/// to it yet. One that is there already, with the same roots, is left as it is.
+/// to it yet. One with the same roots that is there already is left as it is.
 pub(crate) fn write_snapshot(dir: &Path, committed: &Committed, pace: &mut Pace<'_>) -> Result<PathBuf> {
     let finished = dir.join(snapshot_name(committed.version()));
     if fs::symlink_metadata(&finished).is_ok() {
-        check_same(&finished, committed)?;
-        return Ok(finished);
+        if is_same(&finished, committed) {
+            return Ok(finished);
+        }
+        // What was left of it by a rollback, or is damaged: the live state is what this version is now.
+        remove_dir(&finished)?;
     }
     let temporary = temporary_name(&finished);
     remove_leftover(&temporary)?;
@@ -70,9 +73,9 @@ fn remove_leftover(temporary: &Path) -> Result<()> {
     }
 }
 
-/// A snapshot of this version that stands there already must be of this very state.
-fn check_same(finished: &Path, committed: &Committed) -> Result<()> {
-    let snapshot = Snapshot::open(finished)?;
-    let stored = snapshot.trees().iter().map(|(name, tree)| (name.as_str(), tree.root_hash()));
-    if stored.eq(committed.roots()) { Ok(()) } else { Err(Error::SnapshotDiffers { path: finished.to_owned() }) }
+/// Whether a snapshot of this version that stands there already is of this very state.
+fn is_same(finished: &Path, committed: &Committed) -> bool {
+    Snapshot::open(finished).is_ok_and(|snapshot| {
+        snapshot.trees().iter().map(|(name, tree)| (name.as_str(), tree.root_hash())).eq(committed.roots())
+    })
 }

@@ -10,7 +10,7 @@ use memiavl_iter::{EMPTY_ROOT, TreeSnapshot, branch_hash, leaf_hash};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::snapshot::{Pace, write_tree};
+use crate::snapshot::{Cancel, Pace, write_tree};
 use crate::tree::node::{At, Body, NodeRef};
 use crate::tree::{Tree, TreeScan};
 
@@ -118,7 +118,8 @@ fn apply(model: &mut Model, pairs: &[KvPair]) {
 /// The tree as a snapshot of it has it.
 fn mapped(tree: &Tree) -> (TempDir, Tree) {
     let dir = tempfile::tempdir().expect("temporary directory");
-    write_tree(&dir.path().join("tree"), tree, &mut Pace::unlimited()).expect("written");
+    let (_handle, cancel) = Cancel::new();
+    write_tree(&dir.path().join("tree"), tree, &mut Pace::new(&cancel, 0)).expect("written");
     let snapshot = TreeSnapshot::open(&dir.path().join("tree")).expect("opened");
     snapshot.verify().expect("sound");
     (dir, Tree::mapped(Arc::new(snapshot), 0))

@@ -1,0 +1,10 @@
+//! Opening a store's directory: what is there, the lock, the snapshot, the log, the replay; and rolling back.
+
+mod directory;
+mod options;
+mod unreplayed;
+
+pub(crate) use directory::CHANGELOG;
+pub use options::{Access, Options};
+pub(crate) use unreplayed::replay_next;
+pub use unreplayed::{Unreplayed, open};

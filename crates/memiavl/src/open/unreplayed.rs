@@ -1,0 +1,166 @@
+//! A store opened and locked, its log read but not replayed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use changeset::{AppHash, Handoff, OldLog, SealedEntry, StoreResult};
+use memiavl_iter::{Snapshot, list_snapshots, snapshot_name};
+
+use crate::changelog::{Changelog, Log, LogOptions};
+use crate::error::{Doing, Error, Result};
+use crate::lock::Lock;
+use crate::multitree::Forest;
+use crate::open::directory::{CHANGELOG, Found, LOCK, look};
+use crate::open::options::{Access, Options};
+use crate::snapshot::{IoResult, remove_temporary, sync_dir, write_fresh};
+use crate::store::{MemIavl, Replayed};
+
+/// A store that is open, and whose log was read but not replayed.
+pub struct Unreplayed {
+    dir: PathBuf,
+    options: Options,
+    snapshot: Snapshot,
+    log: Changelog,
+    lock: Option<Lock>,
+}
+
+/// Opens the store in `dir`. A writer makes a missing store, and changes nothing before it holds the lock and knows that the
+/// directory is a store's.
+///
+/// # Errors
+/// A directory that is no store, that another process holds, or whose parts do not fit; I/O.
+pub fn open(dir: &Path, options: Options) -> Result<Unreplayed> {
+    match options.access {
+        Access::Writer => open_writer(dir, options),
+        Access::ReadOnly => open_read_only(dir, options),
+    }
+}
+
+fn open_writer(dir: &Path, options: Options) -> Result<Unreplayed> {
+    if let Some(version) = options.at_version {
+        return Err(Error::WriterAtVersion { path: dir.to_owned(), version });
+    }
+    look(dir)?;
+    if !dir.exists() {
+        fs::create_dir_all(dir).doing(Doing::Write, dir)?;
+        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            sync_dir(parent)?;
+        }
+    }
+    let lock = Lock::acquire(&dir.join(LOCK))?;
+    remove_temporary(dir)?;
+    let current = match look(dir)? {
+        Found::Store { current } => current,
+        Found::Fresh => {
+            write_fresh(dir, options.initial_version)?;
+            0
+        }
+    };
+    let snapshot = Snapshot::open(&dir.join(snapshot_name(current)))?;
+    let log = Changelog::open_writer(&dir.join(CHANGELOG), log_options(&options))?;
+    Ok(Unreplayed { dir: dir.to_owned(), options, snapshot, log, lock: Some(lock) })
+}
+
+fn open_read_only(dir: &Path, options: Options) -> Result<Unreplayed> {
+    let Found::Store { current } = look(dir)? else {
+        return Err(Error::NoStore { path: dir.to_owned() });
+    };
+    let version = match options.at_version {
+        None => current,
+        Some(wanted) => newest_snapshot(dir, wanted)?,
+    };
+    let snapshot = Snapshot::open(&dir.join(snapshot_name(version)))?;
+    let log = Changelog::open_reader(&dir.join(CHANGELOG))?;
+    Ok(Unreplayed { dir: dir.to_owned(), options, snapshot, log, lock: None })
+}
+
+fn log_options(options: &Options) -> LogOptions {
+    LogOptions { synced: options.changelog_synced }
+}
+
+/// The newest snapshot that is not later than `wanted`.
+pub(super) fn newest_snapshot(dir: &Path, wanted: u64) -> Result<u64> {
+    let snapshots = list_snapshots(dir)?;
+    let newest = snapshots.iter().rev().map(|(version, _)| *version).find(|version| *version <= wanted);
+    let oldest = snapshots.first().map(|(version, _)| *version);
+    newest.ok_or_else(|| Error::VersionPruned { path: dir.to_owned(), wanted, oldest })
+}
+
+impl OldLog for Unreplayed {
+    type Store = MemIavl;
+
+    fn snapshot_version(&self) -> u64 {
+        self.snapshot.version()
+    }
+
+    fn last_version(&self) -> u64 {
+        self.log.last_version().unwrap_or(0).max(self.snapshot.version())
+    }
+
+    fn entry(&self, version: u64) -> StoreResult<Option<Bytes>> {
+        Ok(self.log.entry(version)?)
+    }
+
+    fn truncate_after(&mut self, version: u64) -> StoreResult<()> {
+        Ok(self.log.truncate_after(version)?)
+    }
+
+    fn append(&mut self, entries: &[Handoff]) -> StoreResult<()> {
+        Ok(self.append_entries(entries)?)
+    }
+
+    fn replay(self) -> StoreResult<MemIavl> {
+        Ok(self.replay_log()?)
+    }
+}
+
+impl Unreplayed {
+    fn append_entries(&mut self, entries: &[Handoff]) -> Result<()> {
+        for entry in entries {
+            self.log.append(entry.version, &entry.entry)?;
+        }
+        Ok(self.log.sync()?)
+    }
+
+    fn replay_log(self) -> Result<MemIavl> {
+        let Self { dir, options, snapshot, log, lock } = self;
+        let mut forest = Forest::mapped(&snapshot)?;
+        let mut sealed = None;
+        check_gap(&log, &forest, &options)?;
+        let last = log.last_version().unwrap_or(0);
+        let until = options.at_version.unwrap_or(last).min(last);
+        while u64::from(forest.version()) < until {
+            sealed = replay_next(&log, &mut forest)?;
+        }
+        let reached = u64::from(forest.version());
+        if let Some(wanted) = options.at_version.filter(|wanted| *wanted != reached) {
+            return Err(Error::VersionNotReached { path: dir, wanted, last: reached });
+        }
+        let snapshot_version = snapshot.version();
+        tracing::info!(version = forest.version(), snapshot_version, "memiavl is open");
+        MemIavl::new(Replayed { dir, options, forest, log, snapshot_version, sealed, lock })
+    }
+}
+
+/// Replays the entry behind `forest`'s version; returns the app hash that its seal holds.
+pub(crate) fn replay_next(log: &Log, forest: &mut Forest) -> Result<Option<AppHash>> {
+    let version = forest.next_version();
+    let missing = || Error::LogGap { path: log.dir().to_owned(), version };
+    let SealedEntry { entry, app_hash } = log.sealed_entry(version)?.ok_or_else(missing)?;
+    forest.replay(&entry).map_err(|source| Error::Replay { version, source: Box::new(source) })?;
+    Ok(app_hash)
+}
+
+/// The log must go on where the snapshot ends: neither begin behind that, nor, for a writer, end before it.
+fn check_gap(log: &Log, forest: &Forest, options: &Options) -> Result<()> {
+    let Some(versions) = log.versions() else {
+        return Ok(());
+    };
+    let next = forest.next_version();
+    let is_behind = options.access == Access::Writer && versions.end() + 1 < next;
+    if is_behind || (*versions.start() > next && *versions.end() >= next) {
+        return Err(Error::LogGap { path: log.dir().to_owned(), version: next.min(versions.end() + 1) });
+    }
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! When a snapshot is rewritten, and how the store takes its state over.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result};
+use crate::multitree::{Committed, Forest};
+use crate::open::replay_next;
+use crate::snapshot::{Job, Keep, Order, Report, Rewrite};
+use crate::store::live::MemIavl;
+
+/// More entries than this are replayed by the worker once more, and not by the thread that commits.
+const INLINE_ENTRIES_MAX: u64 = 8;
+/// Blocks after a failed rewrite before the next one starts by itself: a full disk stays full for a while.
+const RETRY_BLOCKS: u64 = 100;
+
+/// What the store knows about rewrites of its snapshot.
+pub(super) struct Rewrites {
+    /// The one under way, and whether its snapshot was allowed to become current.
+    running: Option<(Rewrite, bool)>,
+    /// Whether someone asked for a snapshot that has not started.
+    is_requested: bool,
+    /// What went wrong in the background and was not told yet.
+    failure: Option<Error>,
+    /// No rewrite starts by itself before this version.
+    not_before: u64,
+    /// The last version whose entry is in the log, for the worker.
+    head: Arc<AtomicU64>,
+    /// Bytes of the log behind the current snapshot, and how many of them were there when the running rewrite started.
+    replay_bytes: u64,
+    covered_bytes: u64,
+    /// The last version that the owner has said is durable.
+    durable_version: u64,
+    /// Every version from here on stays rebuildable.
+    retain_from: u64,
+}
+
+impl Rewrites {
+    pub(super) fn new(version: u64, replay_bytes: u64) -> Self {
+        Self {
+            running: None,
+            is_requested: false,
+            failure: None,
+            not_before: 0,
+            head: Arc::new(AtomicU64::new(version)),
+            replay_bytes,
+            covered_bytes: 0,
+            durable_version: version,
+            retain_from: u64::MAX,
+        }
+    }
+
+    /// Accounts for a committed entry.
+    pub(super) fn committed(&mut self, version: u64, entry_bytes: u64) {
+        self.replay_bytes += entry_bytes;
+        self.head.store(version, Ordering::Release);
+    }
+
+    fn fail(&mut self, error: Error, version: u64) {
+        tracing::error!(version, %error, "snapshot rewrite failed");
+        self.not_before = version.saturating_add(RETRY_BLOCKS);
+        self.failure = Some(error);
+    }
+}
+
+impl MemIavl {
+    /// Says that versions up to this one are durable elsewhere, for a store whose commits are not durable by themselves.
+    pub fn set_durable_version(&mut self, version: u64) {
+        self.rewrites.durable_version = version;
+    }
+
+    /// Keeps every version from `version` on rebuildable: no snapshot or entry that is needed for it is dropped.
+    pub fn set_retain_from(&mut self, version: u64) {
+        self.rewrites.retain_from = version;
+    }
+
+    /// What went wrong in the background since the last time someone asked.
+    pub fn take_background_failure(&mut self) -> Option<Error> {
+        self.rewrites.failure.take()
+    }
+
+    /// Writes a snapshot of the last committed version, as fast as the disk goes, and takes it over before it returns.
+    ///
+    /// # Errors
+    /// I/O, a block in work, an earlier failure in the background. The store goes on with what it had.
+    pub fn snapshot_now(&mut self) -> Result<()> {
+        self.check_writable()?;
+        self.finish_rewrite()?;
+        if self.trees.committed().version() > self.snapshot_version {
+            self.start_rewrite(0)?;
+            self.finish_rewrite()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the snapshot that is being written, if any, is done and taken over.
+    ///
+    /// # Errors
+    /// As [`snapshot_now`](Self::snapshot_now).
+    pub fn finish_rewrite(&mut self) -> Result<()> {
+        if self.rewrites.running.is_some() {
+            if !self.trees.is_between_blocks() {
+                return Err(Error::BlockInWork { version: self.trees.next_version() });
+            }
+            self.log.sync()?;
+            self.poll_rewrite(true)?;
+        }
+        self.rewrites.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Asks for a snapshot in the background.
+    pub(super) fn request_rewrite(&mut self) -> Result<()> {
+        self.rewrites.is_requested = true;
+        self.start_if_due();
+        self.rewrites.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Between two blocks: hears the worker, and starts one if it is time.
+    pub(super) fn tend_rewrites(&mut self) {
+        if let Err(error) = self.poll_rewrite(false) {
+            self.rewrites.fail(error, self.trees.committed().version());
+        }
+        self.start_if_due();
+    }
+
+    fn start_if_due(&mut self) {
+        let version = self.trees.committed().version();
+        if version <= self.snapshot_version {
+            self.rewrites.is_requested = false;
+            return;
+        }
+        let is_due = self.rewrites.is_requested || (version >= self.rewrites.not_before && self.is_due(version));
+        if self.rewrites.running.is_none() && is_due {
+            self.rewrites.is_requested = false;
+            if let Err(error) = self.start_rewrite(self.options.snapshot_write_bytes_per_second) {
+                self.rewrites.fail(error, version);
+            }
+        }
+    }
+
+    fn is_due(&self, version: u64) -> bool {
+        let number = |version: u64| version.checked_div(self.options.snapshot_interval_blocks);
+        number(version) > number(self.snapshot_version)
+            || self.cow_bytes() >= self.options.cow_bytes_max
+            || self.rewrites.replay_bytes >= self.options.replay_bytes_max
+    }
+
+    fn start_rewrite(&mut self, bytes_per_second: u64) -> Result<()> {
+        let rewrite = Rewrite::start(Job {
+            dir: self.dir.clone(),
+            committed: Arc::clone(self.trees.committed()),
+            bytes_per_second,
+            head: Arc::clone(&self.rewrites.head),
+        })?;
+        self.rewrites.covered_bytes = self.rewrites.replay_bytes;
+        self.rewrites.running = Some((rewrite, false));
+        Ok(())
+    }
+
+    /// Hears what the worker has to say; until its end if `wait`.
+    fn poll_rewrite(&mut self, wait: bool) -> Result<()> {
+        loop {
+            let may_point = self.may_point();
+            let Some((rewrite, was_told)) = &mut self.rewrites.running else {
+                return Ok(());
+            };
+            if may_point && !mem::replace(was_told, true) {
+                rewrite.order(Order::Point);
+            }
+            if wait && !*was_told {
+                return Err(Error::NotDurable { version: rewrite.version });
+            }
+            match rewrite.report(wait) {
+                Some(Report::Ready(forest)) => self.take_over(forest)?,
+                Some(Report::Pruned { oldest }) => self.log.truncate_before(oldest)?,
+                Some(Report::Failed(error)) => return self.end_rewrite().and(Err(error)),
+                None if wait || rewrite.is_over() => return self.end_rewrite(),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// A snapshot becomes current once its version can be rebuilt without it: what it stands for must not be lost while it
+    /// stays.
+    fn may_point(&self) -> bool {
+        let is_durable = |version| {
+            let elsewhere = self.options.commits_are_durable || version <= self.rewrites.durable_version;
+            elsewhere && self.log.synced_version().is_some_and(|synced| version <= synced)
+        };
+        self.rewrites.running.as_ref().is_some_and(|(rewrite, _)| is_durable(rewrite.version))
+    }
+
+    /// Puts the new snapshot and what was replayed on it under the store, if the roots are the same.
+    fn take_over(&mut self, mut forest: Forest) -> Result<()> {
+        let Some((rewrite, _)) = &self.rewrites.running else {
+            return Ok(());
+        };
+        let version = self.trees.committed().version();
+        if version - u64::from(forest.version()) > INLINE_ENTRIES_MAX {
+            rewrite.order(Order::CatchUp(forest));
+            return Ok(());
+        }
+        while u64::from(forest.version()) < version {
+            replay_next(&self.log, &mut forest)?;
+        }
+        let fresh = Committed::hashed(forest)?;
+        let differs = fresh.roots().zip(self.trees.committed().roots()).find(|(new, old)| new != old);
+        if let Some(((name, got), (_, expected))) = differs {
+            let error = Error::RewriteDiverged { name: name.to_owned(), version, expected, got };
+            return self.end_rewrite().and(Err(error));
+        }
+        let old = self.trees.rebase(Arc::new(fresh));
+        self.snapshot_version = rewrite.version;
+        self.rewrites.replay_bytes -= self.rewrites.covered_bytes;
+        let keep = Keep {
+            current: self.snapshot_version,
+            recent: self.options.snapshot_keep_recent,
+            retain_from: self.rewrites.retain_from,
+        };
+        rewrite.order(Order::Finish { old, keep });
+        Ok(())
+    }
+
+    pub(super) fn end_rewrite(&mut self) -> Result<()> {
+        let ended = self.rewrites.running.take().map_or(Ok(()), |(rewrite, _)| rewrite.end());
+        // A worker that panicked may have left anything; what is on disk is found out by reopening.
+        self.is_poisoned |= ended.is_err();
+        ended
+    }
+}
