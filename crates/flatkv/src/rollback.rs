@@ -54,7 +54,6 @@ impl FlatKv {
     /// The store's first block, pending writes, a record that is missing or does not lead to the root stored with the block
     /// before; I/O, which poisons the store.
     pub fn undo_block(&mut self) -> Result<u64> {
-        self.check_alive()?;
         self.check_idle()?;
         let height = self.view.span().ok_or(FlatKvError::NotSeeded)?.last;
         let to = height.saturating_sub(1);

@@ -79,8 +79,9 @@ impl FlatKv {
         self.seed = None;
     }
 
-    /// Fails unless the block in work is empty.
+    /// Fails unless the store is alive and the block in work is empty.
     pub(crate) fn check_idle(&self) -> Result<()> {
+        self.check_alive()?;
         match self.block.rows() {
             0 => Ok(()),
             rows => Err(FlatKvError::PendingWrites { rows }),

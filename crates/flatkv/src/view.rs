@@ -87,7 +87,8 @@ impl View {
         self.0.progress.changelog_synced
     }
 
-    pub(crate) fn last_handoff(&self) -> Option<u64> {
+    /// The height of the last block that had a handoff: where the old store must stand.
+    pub fn last_handoff(&self) -> Option<u64> {
         self.0.progress.last_handoff
     }
 

@@ -1,0 +1,12 @@
+//! FlatKV's behaviour, seen from outside.
+
+mod commits;
+mod common;
+mod model;
+mod opening;
+mod processes;
+mod recorded_rows;
+mod rollback;
+mod semantics;
+mod verify;
+mod views;
