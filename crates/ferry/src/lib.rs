@@ -1,1 +1,67 @@
-//! The facade: one node state store before, during and after the migration.
+//! ferry: one state store for a chain node before, during and after its migration from memiavl to FlatKV.
+//!
+//! **It is not** a chain and runs no blocks by itself: the chain's binary hands it each block's changes. It adds nothing
+//! to the crates below but their wiring.
+//!
+//! Good starting points:
+//! - [`Node`]: open a home, apply flushes, commit blocks, step through the migrations.
+//! - [`View`]: one committed block, for any number of reader threads; [`Views`] hands them out.
+//! - [`Options`]: every setting, and which of them the whole chain must share.
+//! - [`Error::kind`]: what to do about an error.
+//!
+//! Invariants: a block that [`Node::commit`] has acknowledged is there after any crash; two nodes that were given the same
+//! blocks and the same chain-wide settings have the same app hash at every height; a reader never waits for the writer.
+//!
+//! ```
+//! use ferry::{KvPair, Mode, NamedChangeSet, Node, Options};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let home = tempfile::tempdir()?;
+//! let options = Options { create: true, initial_stores: vec!["bank".into(), "evm".into()], ..Options::default() };
+//! let mut node = Node::open(home.path(), options)?;
+//!
+//! let nonce = [&[0x0a], [7; 20].as_slice()].concat();
+//! node.apply(vec![NamedChangeSet::new("evm", vec![KvPair::set(nonce.clone(), vec![0, 0, 0, 0, 0, 0, 0, 1])])])?;
+//! node.commit()?;
+//!
+//! // The chain votes for a batch size, and the migration begins.
+//! node.set_batch_size(100)?;
+//! node.set_mode(Mode::MigrateEvm)?;
+//! node.apply(vec![])?;
+//! let block = node.commit()?;
+//! assert_eq!(block.height, 2);
+//! let view = node.view()?;
+//! assert_eq!(view.get("evm", &nonce)?.as_deref(), Some([0, 0, 0, 0, 0, 0, 0, 1].as_slice()));
+//! assert!(view.root().is_some(), "FlatKV's root is part of the app hash");
+//! # Ok(())
+//! # }
+//! ```
+
+mod error;
+mod home;
+mod inspect;
+mod node;
+mod open;
+mod options;
+mod registry;
+
+pub use boundary::{self, Boundary};
+pub use changeset::{
+    AppHash, ChangeSet, CommitInfo, Hash, KvPair, LATTICE_STORE, NamedChangeSet, ScanOrder, ScanRange, TreeNameUpgrade,
+    app_hash,
+};
+pub use error::Error;
+pub use home::Home;
+pub use inspect::{ModuleStatus, Status, inspect};
+pub use migrate_core::{
+    BatchLimit, CancelToken, Committed, DEFAULT_MODULES, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
+    ModeSetting, NoObserver, Observer, OpenViews, Outcome,
+};
+pub use node::Node;
+pub use options::{Durability, Options, SnapshotOptions};
+pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};
+
+/// One committed block, for any number of reader threads.
+pub type View = migrate_core::View<memiavl::View, flatkv::View>;
+/// The published blocks of a node.
+pub type Views = migrate_core::Views<memiavl::View, flatkv::View>;

@@ -248,6 +248,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         if let Some(new) = &mut self.new {
             new.discard();
         }
+        self.drop_unborn_new();
         let block = std::mem::take(&mut self.block);
         if let (Some(manager), Some(savepoint)) = (&self.manager, block.manager) {
             manager.restore(savepoint);
@@ -291,6 +292,11 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
         // UNWRAP: the line above has just put it there.
         Ok(self.new.as_mut().expect("FlatKV was just made"))
+    }
+
+    /// Closes a FlatKV that has no block: the block that had it made is gone, and another height may be its first.
+    pub(crate) fn drop_unborn_new(&mut self) {
+        self.new.take_if(|new| new.version().is_none());
     }
 
     /// Whether FlatKV takes part in the commit info of the block in work.

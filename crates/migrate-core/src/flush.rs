@@ -149,8 +149,8 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
         match (&mut self.new, savepoint.new) {
             (Some(new), Some(savepoint)) => new.restore(savepoint),
-            // The flush had FlatKV made: it has no block, so dropping its block leaves it empty.
-            (Some(new), None) => new.discard(),
+            // The flush had FlatKV made.
+            (Some(_), None) => self.drop_unborn_new(),
             (None, _) => {}
         }
         if let (Some(manager), Some(savepoint)) = (&self.manager, savepoint.manager) {

@@ -64,7 +64,6 @@ impl Drop for Ticket {
 }
 
 /// The published versions. Clone it into as many reader threads as you like.
-#[derive(Debug)]
 pub struct Views<O, N> {
     recent: Arc<RwLock<Arc<Recent<O, N>>>>,
     open: Arc<OpenViews>,

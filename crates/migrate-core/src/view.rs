@@ -1,5 +1,6 @@
 //! A view: one committed version as an immutable, owned whole.
 
+use std::fmt;
 use std::sync::Arc;
 
 use boundary::{BOUNDARY_KEY, Boundary, MIGRATION_STORE, VERSION_KEY};
@@ -13,7 +14,6 @@ use crate::mode::{Mode, Route};
 use crate::publish::Ticket;
 
 /// Everything a reader needs of one version. Made by the committing thread, never changed.
-#[derive(Debug)]
 pub(crate) struct ViewState<O, N> {
     pub(crate) height: u64,
     pub(crate) mode: Mode,
@@ -28,10 +28,16 @@ pub(crate) struct ViewState<O, N> {
 }
 
 /// One committed version, for any number of threads. It costs nothing to clone; the last clone dropped closes it.
-#[derive(Debug)]
 pub struct View<O, N> {
     pub(crate) state: Arc<ViewState<O, N>>,
     pub(crate) _ticket: Arc<Ticket>,
+}
+
+impl<O, N> fmt::Debug for View<O, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (height, mode) = (self.state.height, self.state.mode);
+        f.debug_struct("View").field("height", &height).field("mode", &mode).finish_non_exhaustive()
+    }
 }
 
 impl<O, N> Clone for View<O, N> {

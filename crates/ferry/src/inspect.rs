@@ -1,0 +1,140 @@
+//! Looking at a home without touching it: nothing below it is written, also while a node runs there.
+
+use std::path::Path;
+
+use boundary::Boundary;
+use changeset::{Hash, OldLog, OldStore, Walk};
+use flatkv::FlatKv;
+use migrate_core::{Heights, Metadata, Mode, ModeSetting, Route, derive_mode};
+
+use crate::error::Error;
+use crate::home::Home;
+
+/// What a home holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The last committed height.
+    pub height: u64,
+    /// memiavl's height; none once it is retired.
+    pub memiavl_height: Option<u64>,
+    /// FlatKV's height; none before it exists.
+    pub flatkv_height: Option<u64>,
+    /// The write mode that `auto` would take.
+    pub mode: Mode,
+    /// The migration's version.
+    pub version: u64,
+    /// The migration's cursor; none when none is in flight.
+    pub boundary: Option<Boundary>,
+    /// FlatKV's root.
+    pub root: Option<Hash>,
+    /// The modules in name order.
+    pub modules: Vec<ModuleStatus>,
+}
+
+/// How far a module is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModuleStatus {
+    /// The module.
+    pub name: String,
+    /// Where its keys go.
+    pub route: Route,
+    /// Keys that migrations have moved; exact.
+    pub moved: u64,
+    /// Keys still in memiavl; exact.
+    pub remaining: u64,
+}
+
+impl ModuleStatus {
+    /// The share of its keys that has moved, in percent; 100 for a module that has nothing left to move.
+    pub fn percent(&self) -> f64 {
+        match (self.moved, self.remaining) {
+            (_, 0) if self.route != Route::Old => 100.0,
+            (0, _) => 0.0,
+            (moved, remaining) => 100.0 * moved as f64 / (moved as f64 + remaining as f64),
+        }
+    }
+}
+
+/// Reads what the home at `root` holds, with `modules` as the chain's modules.
+///
+/// # Errors
+/// No node there, directories of another program, damage.
+pub fn inspect(root: &Path, modules: &[String]) -> Result<Status, Error> {
+    let home = Home::locate(root);
+    let found = flatkv::probe(home.flatkv())?;
+    let flatkv = match found {
+        flatkv::Probe::Missing | flatkv::Probe::Leftover => None,
+        found => {
+            flatkv::check_ours(home.flatkv(), found)?;
+            Some(open_flatkv(&home)?)
+        }
+    };
+    let heights_of_old = flatkv.as_ref().and_then(flatkv::View::last_handoff);
+    let memiavl = home.memiavl().exists().then(|| open_memiavl(&home, heights_of_old)).transpose()?;
+    if memiavl.is_none() && flatkv.is_none() {
+        return Err(Error::NoNode { home: root.to_owned(), expected: home.memiavl().to_owned() });
+    }
+    status(memiavl.as_ref(), flatkv.as_ref(), modules)
+}
+
+/// FlatKV in place if nobody holds it, else as a secondary whose own files lie outside the home.
+fn open_flatkv(home: &Home) -> Result<flatkv::View, Error> {
+    let options = flatkv::Options::default();
+    match FlatKv::open_read_only(home.flatkv(), &options) {
+        Err(flatkv::FlatKvError::Locked { .. }) => {
+            let own = tempfile::tempdir().map_err(|source| Error::TemporaryDirectory { source })?;
+            Ok(FlatKv::open_secondary(home.flatkv(), own.path(), &options)?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// memiavl at the height that FlatKV expects, or at its last one. A node that runs may be a block ahead in its log.
+fn open_memiavl(home: &Home, at: Option<u64>) -> Result<memiavl::MemIavl, Error> {
+    let mut options = memiavl::Options::read_only();
+    let log = memiavl::open(home.memiavl(), options.clone())?;
+    options.at_version = at.filter(|at| *at < log.last_version());
+    let log = match options.at_version {
+        Some(_) => memiavl::open(home.memiavl(), options)?,
+        None => log,
+    };
+    log.replay().map_err(|source| migrate_core::Error::Old { action: "replaying the changelog", source }.into())
+}
+
+fn status(
+    memiavl: Option<&memiavl::MemIavl>,
+    flatkv: Option<&flatkv::View>,
+    modules: &[String],
+) -> Result<Status, Error> {
+    let metadata = flatkv.map(Metadata::read).transpose()?.unwrap_or_default();
+    let new = flatkv.and_then(flatkv::View::version);
+    let heights = Heights { old: memiavl.map_or(0, OldStore::version), new };
+    let mode = derive_mode(ModeSetting::Auto, &metadata, heights)?;
+    let moved = match (flatkv, new) {
+        (Some(flatkv), Some(height)) => flatkv.journal(height)?.map(|line| line.moved).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let mut names = modules.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    let modules = names.into_iter().map(|name| {
+        let remaining = match memiavl {
+            Some(old) => {
+                old.len(&name).map_err(|source| migrate_core::Error::Old { action: "counting keys", source })?
+            }
+            None => None,
+        };
+        let moved = moved.iter().find(|count| count.module == name).map_or(0, |count| count.keys);
+        Ok(ModuleStatus { route: mode.route(&name), moved, remaining: remaining.unwrap_or(0), name })
+    });
+    Ok(Status {
+        height: new.unwrap_or(heights.old),
+        memiavl_height: memiavl.map(OldStore::version),
+        flatkv_height: new,
+        mode,
+        version: metadata.version.unwrap_or(0),
+        boundary: metadata.boundary,
+        root: flatkv.filter(|_| new.is_some()).map(flatkv::View::root),
+        modules: modules.collect::<Result<_, Error>>()?,
+    })
+}

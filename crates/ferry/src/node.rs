@@ -1,0 +1,197 @@
+//! The node: both stores of a chain node behind one set of calls, before, during and after the migration.
+
+use std::path::Path;
+
+use boundary::Boundary;
+use bytes::Bytes;
+use changeset::{CommitInfo, NamedChangeSet, TreeNameUpgrade};
+use flatkv::FlatKv;
+use memiavl::MemIavl;
+use migrate_core::{BatchLimit, Committed, Engine, FlushReport, KillHook, Mode};
+
+use crate::error::Error;
+use crate::home::Home;
+use crate::options::Options;
+use crate::{View, Views, open};
+
+/// A chain node's state, open for writing. One thread owns it; any number of threads read through [`Views`].
+pub struct Node {
+    home: Home,
+    engine: Engine<MemIavl, FlatKv>,
+}
+
+impl Node {
+    /// Opens the node at `home`, finishing what a crash has left.
+    ///
+    /// # Errors
+    /// No node there, one that another process holds, directories of another program, damage, a mode that does not fit;
+    /// each says what to do. Nothing is changed then.
+    pub fn open(home: &Path, options: Options) -> Result<Self, Error> {
+        let home = Home::locate(home);
+        let engine = open::open(&home, &options)?;
+        Ok(Self { home, engine })
+    }
+
+    /// Where the node's stores are.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The last committed height; 0 before the first block.
+    pub fn height(&self) -> u64 {
+        self.engine.height()
+    }
+
+    /// The height of the block in work.
+    pub fn next_height(&self) -> u64 {
+        self.engine.next_height()
+    }
+
+    /// The write mode in force.
+    pub fn mode(&self) -> Mode {
+        self.engine.mode()
+    }
+
+    /// The migration's cursor, the block in work included.
+    pub fn boundary(&self) -> Boundary {
+        self.engine.boundary()
+    }
+
+    /// Whether a migration stands still because the batch size is 0.
+    pub fn is_paused(&self) -> bool {
+        self.engine.is_paused()
+    }
+
+    /// Works one flush into the block; the block's first one also advances the migration.
+    ///
+    /// # Errors
+    /// Input that is refused, I/O, corruption. The block is then as it was before the flush.
+    pub fn apply(&mut self, changes: Vec<NamedChangeSet>) -> Result<FlushReport, Error> {
+        Ok(self.engine.apply(changes)?)
+    }
+
+    /// The commit info that the block in work would have. A later flush must not be the block's first.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    pub fn working_commit_info(&mut self) -> Result<CommitInfo, Error> {
+        Ok(self.engine.working_commit_info()?)
+    }
+
+    /// Commits the block in work; it has happened when the call returns.
+    ///
+    /// # Errors
+    /// I/O and corruption. From the commit point on the node is poisoned and must be reopened; the error says what is
+    /// known of the block.
+    pub fn commit(&mut self) -> Result<Committed, Error> {
+        Ok(self.engine.commit()?)
+    }
+
+    /// Drops the block in work.
+    ///
+    /// # Errors
+    /// A poisoned node.
+    pub fn discard(&mut self) -> Result<(), Error> {
+        Ok(self.engine.discard()?)
+    }
+
+    /// The commit info of the last block; none before the first.
+    pub fn last_commit_info(&self) -> Option<CommitInfo> {
+        let newest = self.engine.last_commit_info();
+        (self.height() > 0).then_some(newest)
+    }
+
+    /// A view of the last block.
+    ///
+    /// # Errors
+    /// All views taken.
+    pub fn view(&self) -> Result<View, Error> {
+        Ok(self.engine.views().latest()?)
+    }
+
+    /// A view of one of the last few blocks.
+    ///
+    /// # Errors
+    /// A height that is not kept, all views taken.
+    pub fn view_at(&self, height: u64) -> Result<View, Error> {
+        Ok(self.engine.views().at(height)?)
+    }
+
+    /// The published views, for reader threads.
+    pub fn views(&self) -> Views {
+        self.engine.views().clone()
+    }
+
+    /// Reads a key as the block in work has it.
+    ///
+    /// # Errors
+    /// A reserved, unnamed or unknown store, I/O, corruption.
+    pub fn get(&self, module: &str, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        Ok(self.engine.get(module, key)?)
+    }
+
+    /// Changes how many keys a block moves; 0 pauses. Every node of a chain must do so at the same height.
+    ///
+    /// # Errors
+    /// A block in work.
+    pub fn set_batch_size(&mut self, keys: u64) -> Result<(), Error> {
+        let bytes = self.engine.batch().bytes;
+        Ok(self.engine.set_batch(BatchLimit { keys, bytes })?)
+    }
+
+    /// Goes one step along the chain of modes. The step is not persisted by itself: ask for it on every block.
+    ///
+    /// # Errors
+    /// A block in work, a mode that is not the next one, an unfinished migration, a pause.
+    pub fn set_mode(&mut self, mode: Mode) -> Result<(), Error> {
+        Ok(self.engine.set_mode(mode)?)
+    }
+
+    /// Adds, renames and deletes memiavl's trees, before a block's first flush.
+    ///
+    /// # Errors
+    /// An upgrade that does not fit the trees.
+    pub fn upgrades(&mut self, upgrades: &[TreeNameUpgrade]) -> Result<(), Error> {
+        Ok(self.engine.upgrade(upgrades)?)
+    }
+
+    /// Asks for a memiavl snapshot of the last block, written in the background.
+    ///
+    /// # Errors
+    /// memiavl at rest, a background failure.
+    pub fn snapshot(&mut self) -> Result<(), Error> {
+        Ok(self.engine.snapshot()?)
+    }
+
+    /// Goes back to `height`.
+    ///
+    /// # Errors
+    /// Not yet: rolling back comes with a later version.
+    pub fn rollback(&mut self, height: u64) -> Result<(), Error> {
+        tracing::debug!(height, "rollback asked for");
+        Err(migrate_core::Error::NotYet { what: "rollback" }.into())
+    }
+
+    /// Calls `hook` at each kill point of the commit: for rigs.
+    pub fn set_kill_hook(&mut self, hook: KillHook) {
+        self.engine.set_kill_hook(hook);
+    }
+
+    /// memiavl, the block in work included; none once it is retired.
+    pub fn memiavl(&self) -> Option<&MemIavl> {
+        self.engine.old()
+    }
+
+    /// FlatKV, the block in work included; none before it exists.
+    pub fn flatkv(&self) -> Option<&FlatKv> {
+        self.engine.new_store()
+    }
+
+    /// Closes the node: background work ends, and what is not on disk yet is synced.
+    ///
+    /// # Errors
+    /// What the background work met.
+    pub fn close(self) -> Result<(), Error> {
+        open::close(self.engine)
+    }
+}

@@ -1,0 +1,108 @@
+//! How a node is opened.
+
+use std::sync::Arc;
+
+use migrate_core::{BatchLimit, CancelToken, DEFAULT_MODULES, ModeSetting, NoObserver, Observer};
+
+const MIB: u64 = 1 << 20;
+
+/// How a commit reaches the disk.
+pub use flatkv::Durability;
+
+/// When memiavl writes snapshots and how many it keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotOptions {
+    /// Blocks between two snapshots; 0 for none but those asked for.
+    pub interval_blocks: u64,
+    /// How many older snapshots are kept beside the newest.
+    pub keep_recent: usize,
+    /// The most bytes a second that a background snapshot writes; none for no limit.
+    pub write_bytes_per_second: Option<u64>,
+}
+
+/// How a node is opened. The limits of a batch and the modules are chain-wide: nodes that differ in them part ways.
+#[derive(Clone)]
+pub struct Options {
+    /// Whether a home without state becomes a fresh node's.
+    pub create: bool,
+    /// The write mode.
+    pub mode: ModeSetting,
+    /// How much one block moves; 0 keys pause the migration.
+    pub batch: BatchLimit,
+    /// The chain's modules.
+    pub modules: Vec<String>,
+    /// The first height of a fresh node.
+    pub initial_version: u64,
+    /// The trees of a fresh node.
+    pub initial_stores: Vec<String>,
+    /// How a commit reaches the disk.
+    pub durability: Durability,
+    /// memiavl's snapshots.
+    pub snapshot: SnapshotOptions,
+    /// How many blocks can be rolled back.
+    pub rollback_blocks: u64,
+    /// How many views may be open.
+    pub views_max: usize,
+    /// Bytes of keys and values that a block may have.
+    pub block_bytes_max: u64,
+    /// Bytes of FlatKV's blocks, indexes and filters kept in memory.
+    pub block_cache_bytes: usize,
+    /// Bytes of FlatKV's memtables.
+    pub memtable_bytes: usize,
+    /// Who is told of flushes and blocks.
+    pub observer: Arc<dyn Observer>,
+    /// Stops work in progress between two rows.
+    pub cancel: CancelToken,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let flatkv = flatkv::Options::default();
+        Self {
+            create: false,
+            mode: ModeSetting::Auto,
+            batch: BatchLimit::keys(0),
+            modules: DEFAULT_MODULES.map(str::to_owned).to_vec(),
+            initial_version: 1,
+            initial_stores: Vec::new(),
+            durability: Durability::Sync,
+            snapshot: SnapshotOptions {
+                interval_blocks: 10_000,
+                keep_recent: 1,
+                write_bytes_per_second: Some(100 * MIB),
+            },
+            rollback_blocks: 1_000,
+            views_max: 64,
+            block_bytes_max: 1024 * MIB,
+            block_cache_bytes: flatkv.block_cache_bytes,
+            memtable_bytes: flatkv.memtable_bytes,
+            observer: Arc::new(NoObserver),
+            cancel: CancelToken::default(),
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn flatkv(&self) -> flatkv::Options {
+        flatkv::Options {
+            block_cache_bytes: self.block_cache_bytes,
+            memtable_bytes: self.memtable_bytes,
+            durability: self.durability,
+            ..flatkv::Options::default()
+        }
+    }
+
+    pub(crate) fn engine(&self) -> migrate_core::Config {
+        migrate_core::Config {
+            mode: self.mode,
+            batch: self.batch,
+            modules: self.modules.clone(),
+            initial_version: self.initial_version,
+            block_bytes_max: self.block_bytes_max,
+            rollback_blocks: self.rollback_blocks,
+            views_max: self.views_max,
+            observer: Arc::clone(&self.observer),
+            cancel: self.cancel.clone(),
+        }
+    }
+}
