@@ -4,14 +4,15 @@ use changeset::{TreeNameUpgrade, app_hash};
 
 use crate::multitree::{Forest, MultiTree};
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
+#[path = "../../tests/common/recorded.rs"]
+#[expect(dead_code, reason = "the directories are for the tests of the whole store")]
+mod recorded;
 
 /// Applies every recorded block from nothing and compares each root and app hash. Returns the number of blocks.
 fn replay_from_nothing(life: &str) -> usize {
     let mut multi_tree = None;
     let mut count = 0;
-    for block in common::blocks(life) {
+    for block in recorded::blocks(life) {
         let multi_tree = multi_tree.get_or_insert_with(|| {
             let initial_version = u32::try_from(block.height).expect("fits");
             let mut fresh = MultiTree::new(Forest::empty(initial_version)).expect("made");

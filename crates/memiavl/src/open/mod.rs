@@ -2,9 +2,11 @@
 
 mod directory;
 mod options;
+mod rollback;
 mod unreplayed;
 
 pub(crate) use directory::CHANGELOG;
 pub use options::{Access, Options};
+pub use rollback::rollback;
 pub(crate) use unreplayed::replay_next;
 pub use unreplayed::{Unreplayed, open};

@@ -123,7 +123,7 @@ impl Unreplayed {
         Ok(self.log.sync()?)
     }
 
-    fn replay_log(self) -> Result<MemIavl> {
+    pub(super) fn replay_log(self) -> Result<MemIavl> {
         let Self { dir, options, snapshot, log, lock } = self;
         let mut forest = Forest::mapped(&snapshot)?;
         let mut sealed = None;

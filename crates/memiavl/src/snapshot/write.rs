@@ -41,9 +41,13 @@ pub(crate) fn write_snapshot(dir: &Path, committed: &Committed, pace: &mut Pace<
     Ok(finished)
 }
 
-/// Makes `dir`, which has no snapshot, a store without trees: snapshot 0, and `current` pointing to it.
+/// Makes `dir`, which has no `current`, a store without trees: snapshot 0, and `current` pointing to it.
 pub(crate) fn write_fresh(dir: &Path, initial_version: u32) -> Result<()> {
     let finished = dir.join(snapshot_name(0));
+    if fs::symlink_metadata(&finished).is_ok() {
+        // Of a first opening that was interrupted, maybe with another initial version.
+        remove_dir(&finished)?;
+    }
     let temporary = temporary_name(&finished);
     remove_leftover(&temporary)?;
     fs::create_dir(&temporary).doing(Doing::Write, &temporary)?;

@@ -1,0 +1,228 @@
+//! Snapshots written while blocks go on: what is taken over, what stays, what fails, how it ends.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use changeset::{OldLog, OldStore, Read, StoreErrorKind};
+use common::recorded::files;
+use common::workload::{changes_of, run_block, run_to, store};
+use memiavl::{Doing, Error, Log, LogOptions, MemIavl, Options, open};
+use tempfile::TempDir;
+
+fn temporary() -> TempDir {
+    tempfile::tempdir().expect("temporary directory")
+}
+
+/// The roots of versions 1 to `last`, from a store that never writes a snapshot.
+fn undisturbed(last: u64) -> Vec<Vec<(String, changeset::Hash)>> {
+    let dir = temporary();
+    run_to(&mut store(dir.path(), |options| options.snapshot_interval_blocks = 0), last)
+}
+
+fn snapshots(dir: &Path) -> Vec<u64> {
+    memiavl_iter::list_snapshots(dir).expect("listed").into_iter().map(|(version, _)| version).collect()
+}
+
+fn log_versions(dir: &Path) -> std::ops::RangeInclusive<u64> {
+    Log::read(&dir.join("changelog"), LogOptions::default()).expect("read").versions().expect("entries")
+}
+
+#[test]
+fn blocks_go_on_with_the_same_roots_while_snapshots_are_written() {
+    let expected = undisturbed(120);
+    let dir = temporary();
+    let mut busy = store(dir.path(), |options| options.snapshot_interval_blocks = 7);
+    for roots in &expected {
+        assert_eq!(run_block(&mut busy), *roots);
+        assert_eq!(busy.committed_roots().expect("roots"), *roots);
+    }
+    busy.finish_rewrite().expect("no failure");
+    assert!(busy.snapshot_version() >= 7, "at least one was taken over");
+    let snapshot = busy.snapshot_version();
+    assert_eq!(
+        fs::read_link(dir.path().join("current")).expect("link"),
+        Path::new(&format!("snapshot-{snapshot:020}"))
+    );
+    busy.close().expect("closed");
+    let again = store(dir.path(), |_| {});
+    assert_eq!((again.snapshot_version(), again.version()), (snapshot, 120));
+    assert_eq!(again.committed_roots().expect("roots"), expected[119]);
+}
+
+#[test]
+fn a_snapshot_at_every_height_changes_no_root() {
+    let expected = undisturbed(30);
+    let dir = temporary();
+    let mut store = store(dir.path(), |_| {});
+    for (version, roots) in (1..).zip(&expected) {
+        assert_eq!(run_block(&mut store), *roots);
+        store.snapshot_now().expect("written");
+        assert_eq!((store.snapshot_version(), store.cow_bytes()), (version, 0));
+        assert_eq!(store.committed_roots().expect("roots"), *roots);
+    }
+}
+
+#[test]
+fn reopening_at_every_height_changes_no_root() {
+    let expected = undisturbed(30);
+    let dir = temporary();
+    for (version, roots) in (1..).zip(&expected) {
+        let mut reopened = store(dir.path(), |_| {});
+        assert_eq!(reopened.next_version(), version);
+        assert_eq!(run_block(&mut reopened), *roots);
+        if version % 5 == 0 {
+            reopened.snapshot_now().expect("written");
+        }
+    }
+}
+
+#[test]
+fn changed_nodes_and_log_bytes_trigger_a_snapshot() {
+    let triggers: [fn(&mut Options); 2] = [|options| options.cow_bytes_max = 1, |options| options.replay_bytes_max = 1];
+    for trigger in triggers {
+        let dir = temporary();
+        let mut store = store(dir.path(), |options| {
+            options.snapshot_interval_blocks = 0;
+            trigger(options);
+        });
+        run_block(&mut store);
+        store.finish_rewrite().expect("no failure");
+        assert_eq!(store.snapshot_version(), 1);
+    }
+}
+
+#[test]
+fn a_requested_snapshot_is_of_the_last_committed_version() {
+    let dir = temporary();
+    let mut store = store(dir.path(), |_| {});
+    run_to(&mut store, 3);
+    store.request_snapshot().expect("no failure");
+    run_to(&mut store, 4);
+    store.finish_rewrite().expect("no failure");
+    assert_eq!((store.snapshot_version(), store.version()), (3, 4));
+}
+
+#[test]
+fn views_keep_their_version_through_commits_rewrites_and_the_end_of_the_store() {
+    let dir = temporary();
+    let mut store = store(dir.path(), |options| options.snapshot_interval_blocks = 3);
+    let mut views = Vec::new();
+    for _ in 0..20 {
+        let roots = run_block(&mut store);
+        let last = changes_of(store.version());
+        views.push((store.view(), roots, last));
+    }
+    store.close().expect("closed");
+    drop(dir);
+    for (version, (view, roots, last)) in (1..).zip(views) {
+        assert_eq!(view.version(), version);
+        assert!(view.roots().map(|(name, root)| (name.to_owned(), root)).eq(roots));
+        for set in last {
+            let pair = set.pairs().last().expect("a pair");
+            let expected = (!pair.delete).then(|| pair.value.clone());
+            assert_eq!(view.get(&set.name, &pair.key).expect("read"), expected);
+        }
+    }
+}
+
+#[test]
+fn older_snapshots_go_and_the_log_before_them() {
+    let dir = temporary();
+    let mut store = store(dir.path(), |options| options.snapshot_keep_recent = 1);
+    for version in [2, 4, 6] {
+        run_to(&mut store, version);
+        store.snapshot_now().expect("written");
+    }
+    assert_eq!(snapshots(dir.path()), [4, 6]);
+    assert_eq!(log_versions(dir.path()), 4..=6);
+    store.set_retain_from(7);
+    run_to(&mut store, 8);
+    store.snapshot_now().expect("written");
+    assert_eq!(snapshots(dir.path()), [6, 8], "version 7 is rebuilt from snapshot 6");
+    run_to(&mut store, 10);
+    store.snapshot_now().expect("written");
+    assert_eq!(snapshots(dir.path()), [6, 8, 10], "still");
+    assert_eq!(*log_versions(dir.path()).start(), 6);
+    let mut options = Options::read_only();
+    options.at_version = Some(7);
+    assert_eq!(open(dir.path(), options).expect("opened").replay().expect("replayed").version(), 7);
+}
+
+#[test]
+fn a_rewrite_that_fails_is_told_and_loses_nothing() {
+    let dir = temporary();
+    let mut failing = store(dir.path(), |_| {});
+    run_to(&mut failing, 2);
+    // A file where the temporary directory must be made.
+    let blocked = dir.path().join("snapshot-00000000000000000002-tmp");
+    fs::write(&blocked, "in the way").expect("written");
+    let Err(Error::Io { doing: Doing::Remove, path, .. }) = failing.snapshot_now() else { panic!("written") };
+    assert_eq!(path, blocked);
+    assert!(failing.take_background_failure().is_none(), "told once");
+
+    failing.request_snapshot().expect("started");
+    let error = loop {
+        // The failure comes with one of the next calls.
+        run_block(&mut failing);
+        if let Err(error) = failing.request_snapshot() {
+            break error;
+        }
+    };
+    assert_eq!(error.kind(), StoreErrorKind::Io);
+    fs::remove_file(&blocked).expect("removed");
+    failing.snapshot_now().expect("written");
+    let (version, roots) = (failing.version(), failing.committed_roots().expect("roots"));
+    assert_eq!(failing.snapshot_version(), version);
+    failing.close().expect("closed");
+    let again = store(dir.path(), |_| {});
+    assert_eq!((again.version(), again.committed_roots().expect("roots")), (version, roots));
+}
+
+#[test]
+fn closing_ends_a_rewrite_and_the_next_opening_removes_what_it_left() {
+    let dir = temporary();
+    let mut slow = store(dir.path(), |options| options.snapshot_write_bytes_per_second = 1);
+    run_to(&mut slow, 2);
+    slow.request_snapshot().expect("started");
+    slow.close().expect("closed at once, though the snapshot would take an hour");
+    fs::create_dir_all(dir.path().join("snapshot-00000000000000000009-tmp/evm")).expect("made");
+    let again = store(dir.path(), |_| {});
+    assert_eq!((again.snapshot_version(), again.version()), (0, 2));
+    assert!(!files(dir.path()).keys().any(|path| path.to_string_lossy().contains("-tmp")));
+    assert_eq!(
+        fs::read_dir(dir.path())
+            .expect("listed")
+            .filter(|entry| { entry.as_ref().expect("entry").file_name().to_string_lossy().ends_with("-tmp") })
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn no_snapshot_becomes_current_before_its_version_is_durable() {
+    let dir = temporary();
+    let mut store = store(dir.path(), |options| options.commits_are_durable = false);
+    run_to(&mut store, 2);
+    let error = store.snapshot_now().expect_err("not yet");
+    assert!(matches!(error, Error::NotDurable { version: 2 }), "{error:?}");
+    assert_eq!(fs::read_link(dir.path().join("current")).expect("link"), Path::new("snapshot-00000000000000000000"));
+    run_to(&mut store, 3);
+    store.set_durable_version(2);
+    store.finish_rewrite().expect("no failure");
+    assert_eq!((store.snapshot_version(), store.version()), (2, 3));
+}
+
+#[test]
+fn a_block_in_work_is_no_moment_to_wait_for_a_snapshot() {
+    let dir = temporary();
+    let mut store: MemIavl = store(dir.path(), |_| {});
+    run_to(&mut store, 2);
+    store.request_snapshot().expect("started");
+    changeset::Write::apply(&mut store, &changes_of(3)).expect("applied");
+    assert!(matches!(store.finish_rewrite(), Err(Error::BlockInWork { version: 3 })));
+    store.discard();
+    store.finish_rewrite().expect("no failure");
+    assert_eq!(store.snapshot_version(), 2);
+}
