@@ -83,7 +83,8 @@ impl View {
         self.0.progress.span
     }
 
-    pub(crate) fn changelog_synced(&self) -> u64 {
+    /// Up to which height the old store's changelog was known to be on disk.
+    pub fn changelog_synced(&self) -> u64 {
         self.0.progress.changelog_synced
     }
 
