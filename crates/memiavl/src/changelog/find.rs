@@ -1,0 +1,106 @@
+//! Telling a torn end from damage in the middle: is there anything valid behind?
+
+use std::fs::File;
+use std::io;
+
+use crate::changelog::scan::read_entry;
+use crate::changelog::segment::{ENTRY_BYTES_MAX, HEAD_BYTES, Window, peek_version, read_uvarint};
+
+/// How many times a file's length may be decoded in search of entries; bytes that keep looking like entries beyond that are
+/// taken for some. Honest rubbish is decoded hardly ever.
+const DECODE_FACTOR: u64 = 16;
+
+/// Where the first byte that is not zero stands.
+fn first_nonzero(file: &File, length: u64, from: u64) -> io::Result<Option<u64>> {
+    let mut window = Window::new(file, length);
+    let mut at = from;
+    while at < length {
+        let bytes = window.at(at, 1)?;
+        if let Some(place) = bytes.iter().position(|byte| *byte != 0) {
+            return Ok(Some(at + place as u64));
+        }
+        at += bytes.len() as u64;
+    }
+    Ok(None)
+}
+
+/// Whether the file is zeros from `from` on, as pages read that were never written.
+pub(super) fn all_zero_from(file: &File, length: u64, from: u64) -> io::Result<bool> {
+    Ok(first_nonzero(file, length, from)?.is_none())
+}
+
+/// Whether an entry can be read anywhere behind `offset`, where the entry of `version` should stand; none if it is the first.
+///
+/// Rubbish of some length holds something like a tiny entry by chance, and a torn entry holds one by design: the last byte
+/// of its length and the start of its content can be a shorter entry of the same version. So an entry counts only if it is
+/// a later one (or follows on zeros alone), and if its seal, or what stands behind it, bears it out.
+pub(super) fn valid_entry_behind(file: &File, length: u64, offset: u64, version: Option<u64>) -> io::Result<bool> {
+    let mut search = Search { file, length, decoded: 0 };
+    let mut window = Window::new(file, length);
+    let torn_version = head_version(window.at(offset, HEAD_BYTES)?);
+    let is_later = |found: u64| match version {
+        // An entry has four bytes or more, so no version can be later than there is room for.
+        Some(version) => found > version && found - version <= length,
+        None => found > 0 && Some(found) != torn_version,
+    };
+    if let Some(start) = first_nonzero(file, length, offset)?
+        && start > offset
+        && search.is_entry(start, window.at(start, HEAD_BYTES)?, |found| Some(found) == version || is_later(found))?
+    {
+        return Ok(true);
+    }
+    for start in offset + 1..length {
+        if search.is_entry(start, window.at(start, HEAD_BYTES)?, is_later)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether what stands at `offset` is an entry of any version.
+pub(super) fn valid_entry_at(file: &File, length: u64, offset: u64) -> io::Result<bool> {
+    let mut window = Window::new(file, length);
+    Search { file, length, decoded: 0 }.is_entry(offset, window.at(offset, HEAD_BYTES)?, |found| found > 0)
+}
+
+/// The version that an entry's first bytes tell, if they do.
+fn head_version(head: &[u8]) -> Option<u64> {
+    let (_, prefix) = read_uvarint(head)?;
+    peek_version(head.get(prefix..)?).and_then(|version| u64::try_from(version).ok())
+}
+
+struct Search<'a> {
+    file: &'a File,
+    length: u64,
+    decoded: u64,
+}
+
+impl Search<'_> {
+    /// Whether an entry of a wanted version stands at `start`.
+    fn is_entry(&mut self, start: u64, head: &[u8], is_wanted: impl Fn(u64) -> bool) -> io::Result<bool> {
+        let room = self.length - start;
+        let Some((bytes, prefix)) = read_uvarint(head) else { return Ok(false) };
+        if !(1..=ENTRY_BYTES_MAX).contains(&bytes) || bytes > room - prefix as u64 {
+            return Ok(false);
+        }
+        let Some(version) = head_version(head).filter(|version| is_wanted(*version)) else { return Ok(false) };
+        self.decoded += bytes;
+        if self.decoded > self.length.saturating_mul(DECODE_FACTOR) {
+            return Ok(true);
+        }
+        match read_entry(self.file, start + prefix as u64, bytes)? {
+            Err(_) => Ok(false),
+            Ok(opened) if opened.app_hash.is_some() => Ok(true),
+            Ok(_) => self.is_borne_out(start + prefix as u64 + bytes, version),
+        }
+    }
+
+    /// Whether what stands at `end` is what stands behind an entry of `version`: the next one, zeros, or nothing.
+    fn is_borne_out(&self, end: u64, version: u64) -> io::Result<bool> {
+        if all_zero_from(self.file, self.length, end)? {
+            return Ok(true);
+        }
+        let mut window = Window::new(self.file, self.length);
+        Ok(head_version(window.at(end, HEAD_BYTES)?).is_some_and(|next| next.checked_sub(1) == Some(version)))
+    }
+}
