@@ -1,6 +1,6 @@
 //! The node: both stores of a chain node behind one set of calls, before, during and after the migration.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use boundary::Boundary;
 use bytes::Bytes;
@@ -161,6 +161,16 @@ impl Node {
     /// memiavl at rest, a background failure.
     pub fn snapshot(&mut self) -> Result<(), Error> {
         Ok(self.engine.snapshot()?)
+    }
+
+    /// Writes a memiavl snapshot of the last block and returns its directory once it is on disk and current.
+    ///
+    /// # Errors
+    /// memiavl at rest, a block in work, I/O.
+    pub fn snapshot_now(&mut self) -> Result<PathBuf, Error> {
+        let memiavl = self.engine.old_between_blocks("snapshots")?;
+        memiavl.snapshot_now()?;
+        Ok(memiavl.dir().join(memiavl_iter::snapshot_name(memiavl.snapshot_version())))
     }
 
     /// Goes back to `height`.

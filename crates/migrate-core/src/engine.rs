@@ -157,6 +157,15 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         old.request_snapshot().map_err(Error::old("asking for a snapshot"))
     }
 
+    /// memiavl between two blocks, for work on its files that no block is part of.
+    ///
+    /// # Errors
+    /// memiavl at rest, a block in work, a poisoned node.
+    pub fn old_between_blocks(&mut self, what: &'static str) -> Result<&mut O, Error> {
+        self.check_between_blocks()?;
+        self.old.as_mut().filter(|_| !self.old_rests).ok_or(Error::OldRests { what })
+    }
+
     /// How much one block moves.
     pub fn batch(&self) -> BatchLimit {
         self.config.batch
