@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use changeset::{AppHash, Hash, StoreError, StoreErrorKind};
 
+use crate::lock::LockHolder;
+
 /// A result of this crate.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
@@ -44,6 +46,14 @@ pub enum Error {
         path: PathBuf,
         /// What it names.
         target: PathBuf,
+    },
+    /// A directory that another writer holds.
+    #[error("another process writes to this store; stop it first: path={}{}", path.display(), Held(holder))]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+        /// Who holds it, where the system tells.
+        holder: Option<LockHolder>,
     },
     /// A path that is no directory.
     #[error("not a directory; name the directory of the store: path={}", path.display())]
@@ -276,6 +286,18 @@ impl fmt::Display for Hex<'_> {
     }
 }
 
+/// The holder of a lock, at the end of a message.
+struct Held<'a>(&'a Option<LockHolder>);
+
+impl fmt::Display for Held<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(LockHolder { pid, command, .. }) => write!(f, " pid={pid} command={command}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What the system was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -296,6 +318,8 @@ pub enum Doing {
     Remove,
     /// Starting a thread.
     Spawn,
+    /// Taking the writer's lock.
+    Lock,
 }
 
 impl fmt::Display for Doing {
@@ -309,6 +333,7 @@ impl fmt::Display for Doing {
             Self::Link => "link",
             Self::Remove => "remove",
             Self::Spawn => "start a thread for",
+            Self::Lock => "lock",
         })
     }
 }
@@ -320,6 +345,7 @@ impl Error {
             Self::Snapshot(source) => source.kind(),
             Self::Log(source) => source.kind(),
             Self::Io { .. } => StoreErrorKind::Io,
+            Self::Locked { .. } => StoreErrorKind::Locked,
             Self::LogGap { .. } | Self::Replay { .. } | Self::AppHash { .. } | Self::RewriteDiverged { .. } => {
                 StoreErrorKind::Corruption
             }

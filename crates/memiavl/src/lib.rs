@@ -10,6 +10,7 @@ mod tree;
 
 pub use changelog::{Changelog, Log, LogError, LogOptions, SEGMENT_BYTES, Torn};
 pub use error::{Doing, Error};
+pub use lock::LockHolder;
 pub use multitree::Savepoint;
 pub use open::{Access, Options, Unreplayed, open, rollback};
 pub use store::{MemIavl, View};

@@ -25,7 +25,7 @@ pub struct MemIavl {
     /// Whether a write failed, so that memory and disk may differ.
     pub(super) is_poisoned: bool,
     /// INVARIANT: the last field, so that the lock outlives everything that writes.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 /// What a replay hands over.
@@ -46,8 +46,12 @@ impl MemIavl {
         let rewrites = Rewrites::new(forest.version().into(), log.bytes_after(snapshot_version));
         let trees = MultiTree::new(forest)?;
         let is_poisoned = false;
-        let mut store = Self { dir, options, trees, rewrites, log, snapshot_version, sealed, is_poisoned, _lock: lock };
+        let mut store = Self { dir, options, trees, rewrites, log, snapshot_version, sealed, is_poisoned, lock };
         store.start_block()?;
+        // A directory that could be opened keeps its lock file, as the reference leaves it.
+        if let Some(lock) = &mut store.lock {
+            lock.keep();
+        }
         Ok(store)
     }
 
