@@ -1,2 +1,63 @@
-//! The program `ferry`.
-fn main() {}
+//! The program `ferry`: an operator's view of a node's state store before, during and after the migration.
+//!
+//! **It is not** a library: what it does to a node, it does through the crate `ferry`.
+//!
+//! Good starting points:
+//! - `cli`: the command line; each subcommand is the file of its name (`gen` is `generate`).
+//! - `exit`: the exit codes, and which error leads to which.
+//! - `output`: the forms in which a report goes to stdout.
+//!
+//! Invariants: data on stdout, progress and log on stderr; a signal ends a run between two blocks; what a command
+//! refuses, it refuses before it changes a byte below the home.
+
+mod blocks;
+mod cli;
+mod demo;
+mod difference;
+mod exit;
+mod failure;
+mod gen_docs;
+mod generate;
+mod home;
+mod keyspace;
+mod logging;
+mod output;
+mod progress;
+mod replay;
+mod signals;
+mod snapshot;
+mod status;
+mod table;
+mod units;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use exit::Exit;
+use signals::Signals;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start();
+    match run(&cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::of_error(&error).into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Exit> {
+    let signals = Signals::install()?;
+    match &cli.command {
+        Command::Demo(args) => demo::run(args, cli.output, &signals),
+        Command::Gen(args) => generate::run(args, cli.output, &signals),
+        Command::Replay(args) => replay::run(args, cli.output, &signals),
+        Command::Snapshot(args) => snapshot::run(args, cli.output),
+        Command::Status(args) => status::run(args, cli.output),
+        Command::GenDocs(args) => gen_docs::run(args),
+    }
+}

@@ -1,0 +1,44 @@
+//! What the program itself refuses or cannot finish, beside the errors of the node and of its input files.
+
+use std::path::PathBuf;
+
+use crate::exit::Exit;
+
+/// An error of the program's own.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// A command that builds a home found one that holds something.
+    #[error("home is not empty: name a new or an empty directory, home={}", home.display())]
+    HomeNotEmpty { home: PathBuf },
+    /// A command that needs a home found none.
+    #[error("home does not exist: name a node's home with --home, home={}", home.display())]
+    HomeMissing { home: PathBuf },
+    /// The home exists, and nothing in it is a node's state.
+    #[error("home holds no state: expected memiavl at data/state_commit/memiavl, home={}", home.display())]
+    HomeWithoutState { home: PathBuf },
+    /// The recording begins behind the node's next height, or has none of its heights.
+    #[error(
+        "recording does not continue the node: expected_height={expected} got_height={got}, replay a recording that holds the expected height"
+    )]
+    Gap { expected: u64, got: u64 },
+    /// The recording was exhausted below the height asked for.
+    #[error("recording ends before the height asked for: until={until} last_height={last}")]
+    EndsEarly { until: u64, last: u64 },
+    /// Sizes that cannot make a home.
+    #[error("{what} must be at least {least}: got={got}")]
+    TooSmall { what: &'static str, least: u64, got: u64 },
+    /// A worker of the program died.
+    #[error("a {what} thread panicked, this is a bug in ferry")]
+    ThreadPanicked { what: &'static str },
+}
+
+impl Failure {
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::HomeNotEmpty { .. } => Exit::Refused,
+            Self::HomeMissing { .. } | Self::HomeWithoutState { .. } | Self::TooSmall { .. } => Exit::Usage,
+            Self::Gap { .. } | Self::ThreadPanicked { .. } => Exit::Other,
+            Self::EndsEarly { .. } => Exit::Unfinished,
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The log: on stderr, filtered by `FERRY_LOG`, never on the stream that carries data.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+
+/// The variable that holds the filter, for example `info` or `ferry=debug,warn`.
+pub(crate) const FILTER_VARIABLE: &str = "FERRY_LOG";
+
+/// Sends the log to stderr from here on.
+pub(crate) fn start() {
+    let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}

@@ -1,0 +1,122 @@
+//! What a command prints on stdout: a table for people, or JSON for programs.
+//!
+//! ```text
+//! json     one object: schema_version, command, then the report's fields
+//! ndjson   the report's records, one object a line, each with schema_version, command and record
+//! ```
+//! Bytes are lower-case hex and units stand in field names. A field never changes its meaning within a schema version.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The version of all JSON that the program prints.
+pub(crate) const SCHEMA_VERSION: u64 = 1;
+
+/// The form of what stands on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// One JSON object.
+    Json,
+    /// One JSON object a line.
+    Ndjson,
+}
+
+/// The result of a command.
+pub(crate) trait Report: Serialize {
+    /// The subcommand that makes it.
+    const COMMAND: &'static str;
+
+    /// For people.
+    fn table(&self) -> String;
+
+    /// For `ndjson`: (record, fields) in the order of the lines. By default one line with everything.
+    fn records(&self) -> serde_json::Result<Vec<(&'static str, Value)>> {
+        Ok(vec![(Self::COMMAND, serde_json::to_value(self)?)])
+    }
+}
+
+/// Prints a report on stdout.
+///
+/// # Errors
+/// Stdout that cannot be written.
+pub(crate) fn print<R: Report>(report: &R, output: Output) -> io::Result<()> {
+    let text = render(report, output)?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+fn render<R: Report>(report: &R, output: Output) -> io::Result<String> {
+    Ok(match output {
+        Output::Table => report.table() + "\n",
+        Output::Json => {
+            let fields = with_header(R::COMMAND, None, serde_json::to_value(report)?);
+            serde_json::to_string_pretty(&fields)? + "\n"
+        }
+        Output::Ndjson => {
+            let mut text = String::new();
+            for (record, fields) in report.records()? {
+                text += &serde_json::to_string(&with_header(R::COMMAND, Some(record), fields))?;
+                text.push('\n');
+            }
+            text
+        }
+    })
+}
+
+fn with_header(command: &str, record: Option<&str>, fields: Value) -> Value {
+    let mut object = Map::new();
+    object.insert("schema_version".to_owned(), SCHEMA_VERSION.into());
+    object.insert("command".to_owned(), command.into());
+    if let Some(record) = record {
+        object.insert("record".to_owned(), record.into());
+    }
+    match fields {
+        Value::Object(fields) => object.extend(fields),
+        other => drop(object.insert("value".to_owned(), other)),
+    }
+    Value::Object(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize)]
+    struct Sample {
+        elapsed_ms: u64,
+    }
+
+    impl Report for Sample {
+        const COMMAND: &'static str = "sample";
+
+        fn table(&self) -> String {
+            format!("{} ms", self.elapsed_ms)
+        }
+    }
+
+    #[test]
+    fn json_says_its_schema_and_command() {
+        let text = render(&Sample { elapsed_ms: 3 }, Output::Json).expect("renders");
+        let value: Value = serde_json::from_str(&text).expect("is JSON");
+        assert_eq!(value, serde_json::json!({"schema_version": 1, "command": "sample", "elapsed_ms": 3}));
+    }
+
+    #[test]
+    fn ndjson_is_one_line_a_record() {
+        let text = render(&Sample { elapsed_ms: 3 }, Output::Ndjson).expect("renders");
+        assert_eq!(text.lines().count(), 1);
+        let value: Value = serde_json::from_str(&text).expect("is JSON");
+        assert_eq!(value["record"], "sample");
+    }
+
+    #[test]
+    fn a_table_ends_with_its_line() {
+        assert_eq!(render(&Sample { elapsed_ms: 3 }, Output::Table).expect("renders"), "3 ms\n");
+    }
+}
