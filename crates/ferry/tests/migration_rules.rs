@@ -181,6 +181,32 @@ fn modes_go_one_step_at_a_time_and_only_when_the_migration_is_complete() {
 }
 
 #[test]
+fn brand_new_keys_of_a_paused_later_migration_are_read_after_a_reopening() {
+    let (home, mut node) = fresh(100);
+    block(&mut node, changes("acc", vec![set(b"old", b"1")]));
+    node.set_mode(Mode::MigrateEvm).expect("a step");
+    block(&mut node, vec![]);
+    node.set_mode(Mode::EvmMigrated).expect("complete");
+    node.set_batch_size(0).expect("between blocks");
+    node.set_mode(Mode::MigrateAllButBank).expect("FlatKV is in the commit info: a pause is no danger");
+    block(&mut node, changes("acc", vec![set(b"new", b"2"), set(b"old", b"3")]));
+    node.close().expect("a clean close");
+    let mut node = Node::open(home.path(), options(0)).expect("a reopening");
+    assert_eq!(node.mode(), Mode::EvmMigrated, "no record tells of the step");
+    for _ in 0..2 {
+        let view = node.view().expect("a view");
+        for (key, value) in scan(&view, "acc") {
+            assert_eq!(view.get("acc", &key).expect("a read"), Some(value.clone()));
+            assert_eq!(view.get_many("acc", &[key]).expect("reads"), [Some(value)]);
+        }
+        assert_eq!(view.get("acc", b"new").expect("a read").as_deref(), Some(b"2".as_slice()));
+        drop(view);
+        node.set_mode(Mode::MigrateAllButBank).expect("the caller asks on every block");
+        block(&mut node, vec![]);
+    }
+}
+
+#[test]
 fn mode_follows_from_the_records_and_a_fixed_one_must_fit() {
     let (home, mut node) = fresh(1);
     block(&mut node, changes("evm", vec![set(&slot_key(1, 1), &[7; 32]), set(&slot_key(1, 2), &[8; 32])]));

@@ -143,7 +143,6 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             Route::Moving => self.boundary(),
             Route::New => Boundary::Complete,
         };
-        // An un-migrated key that memiavl lacks is looked up in FlatKV; of a module that never moved it has none.
         get_across(&boundary, old, new, module, key)
     }
 

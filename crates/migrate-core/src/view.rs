@@ -1,5 +1,6 @@
 //! A view: one committed version as an immutable, owned whole.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -106,19 +107,8 @@ impl<O: Read + Scan + Walk, N: Read + Scan> View<O, N> {
     /// # Errors
     /// A reserved, unnamed or unknown store, I/O, corruption.
     pub fn get(&self, module: &str, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        match self.route(module)? {
-            Route::Old => match &self.state.old {
-                Some(old) => old.get(module, key).map_err(Error::old("reading a key")),
-                None => Ok(None),
-            },
-            Route::Moving => {
-                get_across(&self.state.boundary, self.state.old.as_ref(), self.state.new.as_ref(), module, key)
-            }
-            Route::New => match &self.state.new {
-                Some(new) => new.get(module, key).map_err(Error::new("reading a key")),
-                None => Ok(None),
-            },
-        }
+        let boundary = self.boundary_of(module)?;
+        get_across(&boundary, self.state.old.as_ref(), self.state.new.as_ref(), module, key)
     }
 
     /// Many keys of one module at once, answers in the order of the keys.
@@ -135,28 +125,22 @@ impl<O: Read + Scan + Walk, N: Read + Scan> View<O, N> {
             Some(new) => new.get_many(module, keys).map_err(Error::new("reading keys")),
             None => Ok(vec![None; keys.len()]),
         };
-        match self.route(module)? {
-            Route::Old => from_old(keys),
-            Route::New => from_new(keys),
-            Route::Moving => {
-                let mut answers = vec![None; keys.len()];
-                let (there, here): (Vec<usize>, Vec<usize>) =
-                    (0..keys.len()).partition(|index| self.state.boundary.is_migrated(module, &keys[*index]));
-                let picked: Vec<Bytes> = here.iter().map(|index| keys[*index].clone()).collect();
-                let mut rest = there;
-                for (index, answer) in here.into_iter().zip(from_old(&picked)?) {
-                    match answer {
-                        Some(value) => answers[index] = Some(value),
-                        None => rest.push(index),
-                    }
-                }
-                let picked: Vec<Bytes> = rest.iter().map(|index| keys[*index].clone()).collect();
-                for (index, answer) in rest.into_iter().zip(from_new(&picked)?) {
-                    answers[index] = answer;
-                }
-                Ok(answers)
+        let boundary = self.boundary_of(module)?;
+        let mut answers = vec![None; keys.len()];
+        let (mut there, here): (Vec<usize>, Vec<usize>) =
+            (0..keys.len()).partition(|index| boundary.is_migrated(module, &keys[*index]));
+        let picked: Vec<Bytes> = here.iter().map(|index| keys[*index].clone()).collect();
+        for (index, answer) in here.into_iter().zip(from_old(&picked)?) {
+            match answer {
+                Some(value) => answers[index] = Some(value),
+                None => there.push(index),
             }
         }
+        let picked: Vec<Bytes> = there.iter().map(|index| keys[*index].clone()).collect();
+        for (index, answer) in there.into_iter().zip(from_new(&picked)?) {
+            answers[index] = answer;
+        }
+        Ok(answers)
     }
 
     /// The pairs of a store in `range`; nothing for a store that does not exist.
@@ -190,6 +174,18 @@ impl<O: Read + Scan + Walk, N: Read + Scan> View<O, N> {
     /// FlatKV at this version; none before it exists.
     pub fn new_store(&self) -> Option<&N> {
         self.state.new.as_ref()
+    }
+
+    /// The boundary by which the keys of `module` are read.
+    ///
+    /// A module whose migration has not begun is read in memiavl and, where that has no key, in FlatKV: a step to its
+    /// migration at batch size 0 sends brand-new keys there, and no record tells a reopened node of the step.
+    fn boundary_of(&self, module: &str) -> Result<Cow<'_, Boundary>, Error> {
+        Ok(match self.route(module)? {
+            Route::Old => Cow::Owned(Boundary::NotStarted),
+            Route::Moving => Cow::Borrowed(&self.state.boundary),
+            Route::New => Cow::Owned(Boundary::Complete),
+        })
     }
 
     fn route(&self, module: &str) -> Result<Route, Error> {

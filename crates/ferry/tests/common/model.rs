@@ -209,11 +209,8 @@ impl Model {
 
     pub(crate) fn read(&self, store: &str, key: &[u8]) -> Option<Value> {
         let old = || self.old[store].get(key).cloned();
-        if self.settled(store) {
-            self.new.get(store, key)
-        } else if !self.moving().iter().any(|moving| moving == store) {
-            old()
-        } else if self.migrated(store, key) {
+        let moves = self.moving().iter().any(|moving| moving == store);
+        if self.settled(store) || (moves && self.migrated(store, key)) {
             self.new.get(store, key)
         } else {
             old().or_else(|| self.new.get(store, key))
