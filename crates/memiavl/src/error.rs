@@ -55,6 +55,60 @@ pub enum Error {
         /// Who holds it, where the system tells.
         holder: Option<LockHolder>,
     },
+    /// A proof of existence of a key that the tree does not have.
+    #[error("no such key to prove: module={module} key={}", Hex(key))]
+    NoSuchKey {
+        /// The tree.
+        module: String,
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// A proof of absence of a key that the tree has.
+    #[error("key exists, its absence cannot be proven: module={module} key={}", Hex(key))]
+    KeyExists {
+        /// The tree.
+        module: String,
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// A proof that no verifier would take: ICS-23 has none of an empty key, an empty value, or an empty tree.
+    #[error("ICS-23 has no proof of an empty key, an empty value or an empty tree: module={module} key={}", Hex(key))]
+    Unprovable {
+        /// The tree.
+        module: String,
+        /// The key, or the neighbour of an absent key.
+        key: Vec<u8>,
+    },
+    /// A proof asked for with a commit info of another block than the view's.
+    #[error(
+        "commit info is not that of the view's block: module={module} expected={} got={}",
+        Hex(expected), got.as_ref().map_or_else(String::new, |got| Hex(got).to_string())
+    )]
+    CommitInfoDiffers {
+        /// The tree.
+        module: String,
+        /// The tree's root hash.
+        expected: Hash,
+        /// The hash in the commit info; none if it does not name the tree.
+        got: Option<Vec<u8>>,
+    },
+    /// A proof that does not lead to the tree's root: a node on the way is damaged.
+    #[error(
+        "tree is damaged on the way to a key; restore it from a copy: module={module} key={} expected={} got={}",
+        Hex(key),
+        Hex(expected),
+        Hex(got)
+    )]
+    ProofRoot {
+        /// The tree.
+        module: String,
+        /// The key.
+        key: Vec<u8>,
+        /// The tree's root hash.
+        expected: Hash,
+        /// The hash that the proof leads to.
+        got: Hash,
+    },
     /// A path that is no directory.
     #[error("not a directory; name the directory of the store: path={}", path.display())]
     NotADirectory {
@@ -278,7 +332,7 @@ pub enum Error {
     },
 }
 
-struct Hex<'a>(&'a Hash);
+struct Hex<'a>(&'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -356,6 +410,11 @@ impl Error {
             | Self::VersionPruned { .. }
             | Self::VersionNotReached { .. }
             | Self::WriterAtVersion { .. } => StoreErrorKind::Configuration,
+            Self::ProofRoot { .. } => StoreErrorKind::Corruption,
+            Self::NoSuchKey { .. }
+            | Self::KeyExists { .. }
+            | Self::Unprovable { .. }
+            | Self::CommitInfoDiffers { .. } => StoreErrorKind::Input,
             Self::ReadOnly { .. } | Self::HandoffVersion { .. } | Self::BlockInWork { .. } => StoreErrorKind::Input,
             Self::NotDurable { .. } => StoreErrorKind::Retry,
             Self::Poisoned { .. } | Self::RewritePanicked { .. } => StoreErrorKind::Poisoned,

@@ -14,6 +14,7 @@ mod set;
 mod tests;
 mod walk;
 
+pub(crate) use find::side_of;
 pub(crate) use live::{Tree, narrow, next_version};
-pub(crate) use node::{At, Body};
+pub(crate) use node::{At, Base, Body, MemNode, Side};
 pub(crate) use scan::TreeScan;
