@@ -175,8 +175,9 @@ impl Worker {
 
     /// Replays the log up to the last version that the owner has committed, and hashes the result.
     fn catch_up(&self, forest: &mut Forest) -> Result<()> {
-        let log = Log::read(&self.dir.join(CHANGELOG), LogOptions::default())?;
+        // The head first: the owner appends meanwhile, and the log must hold at least what the head promises.
         let head = self.head.load(Ordering::Acquire);
+        let log = Log::read(&self.dir.join(CHANGELOG), LogOptions::default())?;
         while u64::from(forest.version()) < head {
             self.cancel.check()?;
             replay_next(&log, forest)?;
