@@ -43,6 +43,7 @@ mod inspect;
 mod node;
 mod open;
 mod options;
+mod proof;
 mod registry;
 
 pub use boundary::{self, Boundary};
@@ -53,6 +54,7 @@ pub use changeset::{
 pub use error::Error;
 pub use home::Home;
 pub use inspect::{ModuleStatus, Status, inspect};
+pub use memiavl::{Proof, ProofOp};
 pub use migrate_core::{
     BatchLimit, CancelToken, Committed, DEFAULT_MODULES, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
     ModeSetting, NoObserver, Observer, OpenViews, Outcome,

@@ -6,13 +6,13 @@ use boundary::Boundary;
 use bytes::Bytes;
 use changeset::{CommitInfo, NamedChangeSet, TreeNameUpgrade};
 use flatkv::FlatKv;
-use memiavl::MemIavl;
+use memiavl::{MemIavl, Proof};
 use migrate_core::{BatchLimit, Committed, Engine, FlushReport, KillHook, Mode};
 
 use crate::error::Error;
 use crate::home::Home;
 use crate::options::Options;
-use crate::{View, Views, open};
+use crate::{View, Views, open, proof};
 
 /// A chain node's state, open for writing. One thread owns it; any number of threads read through [`Views`].
 pub struct Node {
@@ -180,6 +180,15 @@ impl Node {
     pub fn rollback(&mut self, height: u64) -> Result<(), Error> {
         tracing::debug!(height, "rollback asked for");
         Err(migrate_core::Error::NotYet { what: "rollback" }.into())
+    }
+
+    /// Proves to other chains what the app hash of the last block says of a key: that it exists, if memiavl has it, or that
+    /// it does not, if its module has no part in a present or past migration.
+    ///
+    /// # Errors
+    /// Everything else: such a proof would be worthless or a lie.
+    pub fn prove(&self, module: &str, key: &[u8]) -> Result<Proof, Error> {
+        proof::prove(&self.view()?, module, key)
     }
 
     /// Calls `hook` at each kill point of the commit: for rigs.

@@ -302,6 +302,32 @@ fn reserved_unnamed_and_unknown_stores_are_refused() {
 }
 
 #[test]
+fn proofs_are_given_only_where_they_are_true() {
+    let (_home, mut node) = fresh(1);
+    block(&mut node, changes("evm", vec![set(&slot_key(1, 1), &[7; 32]), set(&slot_key(1, 2), &[8; 32])]));
+    block(&mut node, changes("bank", vec![set(b"k", b"v")]));
+    node.prove("evm", &slot_key(1, 1)).expect("it exists");
+    node.prove("evm", &slot_key(9, 9)).expect("no migration has begun: absence is true");
+    node.set_mode(Mode::MigrateEvm).expect("a step");
+    block(&mut node, vec![]);
+    node.prove("evm", &slot_key(1, 2)).expect("it is still in memiavl");
+    node.prove("bank", b"k").expect("it exists");
+    node.prove("bank", b"nowhere").expect("bank has no part in the migration");
+    for key in [slot_key(1, 1), slot_key(9, 9)] {
+        let error = migration(node.prove("evm", &key).expect_err("moved or new: absence would be a lie"));
+        assert!(matches!(&error, migrate_core::Error::AbsenceUnprovable { module } if module == "evm"), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Refused);
+    }
+    node.set_batch_size(100).expect("between blocks");
+    for mode in Mode::ALL.into_iter().skip(2) {
+        block(&mut node, vec![]);
+        node.set_mode(mode).expect("a step");
+    }
+    let error = migration(node.prove("bank", b"k").expect_err("memiavl is no longer in the app hash"));
+    assert!(matches!(error, migrate_core::Error::OldNotInAppHash), "{error}");
+}
+
+#[test]
 fn block_above_its_limit_is_refused_before_any_work() {
     let home = tempfile::tempdir().expect("a directory");
     let mut node = Node::open(home.path(), Options { block_bytes_max: 10, ..options(0) }).expect("a fresh node");
