@@ -1,47 +1,136 @@
-//! The recorded lives, without a directory: every root of every block.
+//! Upgrades as the reference takes them, and the ways back in a block.
 
-use changeset::{TreeNameUpgrade, app_hash};
+use changeset::{Hash, KvPair, NamedChangeSet, TreeNameUpgrade};
 
+use crate::error::{Error, Result};
 use crate::multitree::{Forest, MultiTree};
 
-#[path = "../../tests/common/recorded.rs"]
-#[expect(dead_code, reason = "the directories are for the tests of the whole store")]
-mod recorded;
+fn add(name: &str) -> TreeNameUpgrade {
+    TreeNameUpgrade { name: name.to_owned(), ..TreeNameUpgrade::default() }
+}
 
-/// Applies every recorded block from nothing and compares each root and app hash. Returns the number of blocks.
-fn replay_from_nothing(life: &str) -> usize {
-    let mut multi_tree = None;
-    let mut count = 0;
-    for block in recorded::blocks(life) {
-        let multi_tree = multi_tree.get_or_insert_with(|| {
-            let initial_version = u32::try_from(block.height).expect("fits");
-            let mut fresh = MultiTree::new(Forest::empty(initial_version)).expect("made");
-            let stores = block.roots.iter().map(|(name, _)| name.clone());
-            fresh
-                .upgrade(&stores.map(|name| TreeNameUpgrade { name, ..Default::default() }).collect::<Vec<_>>())
-                .expect("added");
-            fresh
-        });
-        multi_tree.upgrade(&block.upgrades).expect("upgraded");
-        for flush in &block.flushes {
-            multi_tree.apply(flush).expect("applied");
-            multi_tree.working_roots().expect("hashed");
-        }
-        let height = block.height;
-        assert_eq!(multi_tree.working_roots().expect("hashed"), block.roots, "{life} {height}");
-        let prepared = multi_tree.prepare().expect("hashed");
-        multi_tree.publish(prepared);
-        let info = multi_tree.committed().commit_info();
-        assert_eq!(app_hash(&info), block.app_hash, "{life} {height}");
-        assert_eq!(info.version, height.cast_signed());
-        assert!(multi_tree.committed().forest().trees().iter().all(|named| u64::from(named.tree.version()) == height));
-        count += 1;
-    }
-    count
+fn rename(from: &str, name: &str) -> TreeNameUpgrade {
+    TreeNameUpgrade { rename_from: from.to_owned(), ..add(name) }
+}
+
+fn delete(name: &str) -> TreeNameUpgrade {
+    TreeNameUpgrade { delete: true, ..add(name) }
+}
+
+fn set(store: &str, key: &'static str) -> NamedChangeSet {
+    NamedChangeSet::new(store, vec![KvPair::set(key, store.to_owned())])
+}
+
+/// Trees `a`, `b` and `c`, each with its own name as a value, at version 1.
+fn abc() -> MultiTree {
+    let mut trees = MultiTree::new(Forest::empty(0)).expect("made");
+    trees.upgrade(&[add("c"), add("a"), add("b")]).expect("added");
+    trees.apply(&[set("a", "k"), set("b", "k"), set("c", "k")]).expect("applied");
+    commit(&mut trees);
+    trees
+}
+
+fn commit(trees: &mut MultiTree) -> Vec<(String, Hash)> {
+    let roots = trees.working_roots().expect("hashed");
+    let prepared = trees.prepare().expect("hashed");
+    trees.publish(prepared);
+    roots
+}
+
+/// Name and value of each tree.
+fn values(trees: &MultiTree) -> Vec<(String, Option<String>)> {
+    let value = |value: bytes::Bytes| String::from_utf8(value.to_vec()).expect("text");
+    let named = trees.working().trees().iter();
+    named.map(|named| (named.name.to_string(), named.tree.get(b"k").expect("read").map(value))).collect()
+}
+
+#[track_caller]
+fn check(upgrades: &[TreeNameUpgrade], expected: &[(&str, Option<&str>)]) {
+    let mut trees = abc();
+    trees.upgrade(upgrades).expect("upgraded");
+    let got = values(&trees);
+    assert_eq!(got.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect::<Vec<_>>(), expected);
+    // A replay of the entry leads to the same state.
+    let mut replayed = abc().committed().forest().clone();
+    let entry = changeset::open_entry(&trees.handoff([0; 32]).entry).expect("opens").entry;
+    replayed.replay(&entry).expect("replayed");
+    assert_eq!(
+        commit(&mut trees).into_iter().map(|(_, root)| root).collect::<Vec<_>>(),
+        replayed.roots().expect("hashed")
+    );
 }
 
 #[test]
-fn recorded_lives_have_the_references_roots_at_every_block() {
-    let lives = ["small", "exact", "nosnap", "medium", "wide", "iavl-upgrades", "longlog"];
-    assert_eq!(lives.map(replay_from_nothing), [16, 20, 24, 44, 34, 80, 60]);
+fn trees_are_added_renamed_and_deleted() {
+    check(&[add("bb")], &[("a", Some("a")), ("b", Some("b")), ("bb", None), ("c", Some("c"))]);
+    check(&[rename("a", "z")], &[("b", Some("b")), ("c", Some("c")), ("z", Some("a"))]);
+    check(&[delete("b")], &[("a", Some("a")), ("c", Some("c"))]);
+}
+
+#[test]
+fn names_are_compared_at_the_end_of_the_list() {
+    check(&[delete("b"), add("b")], &[("a", Some("a")), ("b", None), ("c", Some("c"))]);
+    check(
+        &[rename("a", "t"), rename("b", "a"), rename("t", "b")],
+        &[("a", Some("b")), ("b", Some("a")), ("c", Some("c"))],
+    );
+    // Two trees have the name for a moment, and the first in the list goes.
+    check(&[rename("a", "b"), delete("b")], &[("b", Some("b")), ("c", Some("c"))]);
+    // The tree that is deleted leaves its place to the last one: `c` now stands before `b`.
+    check(&[delete("a"), rename("c", "b"), delete("b")], &[("b", Some("b"))]);
+}
+
+#[track_caller]
+fn refused(upgrades: &[TreeNameUpgrade], is_expected: fn(&Error) -> bool) {
+    let mut trees = abc();
+    let before = values(&trees);
+    let error = trees.upgrade(upgrades).expect_err("refused");
+    assert!(is_expected(&error), "{error:?}");
+    assert_eq!(values(&trees), before);
+    trees.apply(&[set("a", "k")]).expect("the block goes on");
+}
+
+#[test]
+fn upgrades_that_do_not_fit_change_nothing() {
+    refused(&[add("b")], |error| matches!(error, Error::TreeExists { name } if name == "b"));
+    refused(&[rename("a", "b")], |error| matches!(error, Error::TreeExists { name } if name == "b"));
+    refused(&[add("d"), delete("e")], |error| matches!(error, Error::UpgradeOfUnknownTree { name } if name == "e"));
+    refused(&[rename("e", "f")], |error| matches!(error, Error::UpgradeOfUnknownTree { name } if name == "e"));
+    for name in ["", ".", "..", "a/b", "nul\0", "__metadata"] {
+        let mut trees = abc();
+        let error = trees.upgrade(&[add(name)]).expect_err("refused");
+        assert!(matches!(&error, Error::TreeName { name: got } if got == name), "{error:?}");
+    }
+    let long = "x".repeat(256);
+    assert!(matches!(abc().upgrade(&[add(&long)]), Err(Error::TreeName { name }) if name == long));
+}
+
+#[test]
+fn upgrades_behind_changes_are_refused() {
+    let mut trees = abc();
+    trees.apply(&[set("a", "k")]).expect("applied");
+    let error = trees.upgrade(&[add("d")]).expect_err("refused");
+    assert!(matches!(error, Error::UpgradeAfterChanges { version: 2 }), "{error:?}");
+}
+
+#[test]
+fn a_savepoint_brings_back_changes_upgrades_and_the_entry() -> Result<()> {
+    let mut trees = abc();
+    trees.upgrade(&[add("d")])?;
+    let start = trees.savepoint();
+    trees.apply(&[set("a", "x"), set("d", "x")])?;
+    let middle = trees.savepoint();
+    // Hashed while the savepoints hold the same nodes.
+    let (roots, entry) = (trees.working_roots()?, trees.handoff([0; 32]));
+    trees.apply(&[set("c", "x"), set("a", "y"), NamedChangeSet::new("b", vec![KvPair::delete("k")])])?;
+    assert_ne!(trees.working_roots()?, roots);
+    trees.restore(middle);
+    assert_eq!((trees.working_roots()?, trees.handoff([0; 32])), (roots, entry));
+    trees.restore(start);
+    assert_eq!(values(&trees).len(), 4);
+    trees.upgrade(&[delete("d")])?;
+    trees.discard();
+    assert_eq!((values(&trees), trees.next_version()), (values(&abc()), 2));
+    assert!(trees.is_between_blocks());
+    Ok(())
 }

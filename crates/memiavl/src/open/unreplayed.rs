@@ -48,7 +48,7 @@ fn open_writer(dir: &Path, options: Options) -> Result<Unreplayed> {
             sync_dir(parent)?;
         }
     }
-    let lock = Lock::acquire(&dir.join(LOCK))?;
+    let mut lock = Lock::acquire(&dir.join(LOCK))?;
     remove_temporary(dir)?;
     let current = match look(dir)? {
         Found::Store { current } => current,
@@ -59,6 +59,7 @@ fn open_writer(dir: &Path, options: Options) -> Result<Unreplayed> {
     };
     let snapshot = Snapshot::open(&dir.join(snapshot_name(current)))?;
     let log = Changelog::open_writer(&dir.join(CHANGELOG), log_options(&options))?;
+    lock.keep();
     Ok(Unreplayed { dir: dir.to_owned(), options, snapshot, log, lock: Some(lock) })
 }
 

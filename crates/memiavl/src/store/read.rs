@@ -1,13 +1,11 @@
 //! Reads, scans and walks of the trees of one version, as the store and its views offer them.
 
-use std::ops::ControlFlow;
-
 use bytes::Bytes;
 use changeset::{PairIter, ScanOrder, ScanRange, StoreError, StoreResult};
 
 use crate::error::{Error, Result};
 use crate::multitree::Forest;
-use crate::tree::TreeScan;
+use crate::tree::{TreeScan, Visit};
 
 impl Forest {
     /// The value of `key` in `module`; none in a module that does not exist.
@@ -53,12 +51,7 @@ impl Forest {
     }
 
     /// Hands the pairs of `module` strictly after `after` to `visit` until it breaks, each checked against its leaf's hash.
-    pub(super) fn read_walk(
-        &self,
-        module: &str,
-        after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()> {
+    pub(super) fn read_walk(&self, module: &str, after: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<()> {
         let unknown = || Error::UnknownTree { name: module.to_owned(), version: self.version().into() };
         self.tree(module).ok_or_else(unknown)?.walk(after, visit)
     }

@@ -6,9 +6,9 @@ use changeset::ScanOrder;
 use memiavl_iter::LeafId;
 
 use crate::error::{Error, Result};
-use crate::tree::find::side_of;
+use crate::tree::find::{find, side_of};
 use crate::tree::live::Tree;
-use crate::tree::node::{Body, MemNode, NodeRef, Side};
+use crate::tree::node::{At, Body, MemNode, NodeRef, Side};
 
 /// The leaves of a tree from a bound on. It owns the tree that it walks.
 pub(crate) struct Cursor {
@@ -94,26 +94,8 @@ impl Cursor {
     /// Goes down to `from` and keeps what lies ahead of it.
     fn seek(&mut self, root: NodeRef, from: &[u8]) -> Result<()> {
         let mut node = root;
-        loop {
-            let base = self.tree.base();
-            let (key, left, right) = match &node {
-                NodeRef::Leaf(id) => {
-                    let is_ahead = self.is_ahead(base.snapshot().key(*id)?, from);
-                    return Ok(self.push_if(is_ahead, node));
-                }
-                NodeRef::Branch(id) => {
-                    let branch = base.snapshot().branch(*id)?;
-                    (branch.key()?, branch.left.into(), branch.right.into())
-                }
-                NodeRef::Mem(mem) => match &mem.body {
-                    Body::Leaf { key, .. } => {
-                        let is_ahead = self.is_ahead(key, from);
-                        return Ok(self.push_if(is_ahead, node));
-                    }
-                    Body::Branch(branch) => (base.key(&branch.key)?, branch.left.clone(), branch.right.clone()),
-                },
-            };
-            node = match (self.order, side_of(from, key)) {
+        while let Some((side, left, right)) = self.turn(&node, from)? {
+            node = match (self.order, side) {
                 (ScanOrder::Ascending, Side::Left) => {
                     self.ahead.push(Ahead::Node(right));
                     left
@@ -126,19 +108,35 @@ impl Cursor {
                 }
             };
         }
-    }
-
-    fn is_ahead(&self, key: &[u8], from: &[u8]) -> bool {
-        match self.order {
-            ScanOrder::Ascending => key >= from,
-            ScanOrder::Descending => key < from,
-        }
-    }
-
-    fn push_if(&mut self, is_ahead: bool, node: NodeRef) {
-        if is_ahead {
+        if self.is_ahead(&node, from)? {
             self.ahead.push(Ahead::Node(node));
         }
+        Ok(())
+    }
+
+    /// On which side of a branch `key` lies, and both sides; none at a leaf.
+    fn turn(&self, node: &NodeRef, key: &[u8]) -> Result<Option<(Side, NodeRef, NodeRef)>> {
+        let base = self.tree.base();
+        match node.at() {
+            At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. }) => Ok(None),
+            At::Branch(id) => {
+                let branch = base.snapshot().branch(id)?;
+                Ok(Some((side_of(key, branch.key()?), branch.left.into(), branch.right.into())))
+            }
+            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
+                let side = side_of(key, base.key(&branch.key)?);
+                Ok(Some((side, branch.left.clone(), branch.right.clone())))
+            }
+        }
+    }
+
+    /// Whether the leaf at `node` lies ahead of `from`.
+    fn is_ahead(&self, node: &NodeRef, from: &[u8]) -> Result<bool> {
+        let found = find(self.tree.base(), node, from)?.order;
+        Ok(match self.order {
+            ScanOrder::Ascending => found.is_le(),
+            ScanOrder::Descending => found.is_gt(),
+        })
     }
 }
 

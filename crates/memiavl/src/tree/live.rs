@@ -95,15 +95,7 @@ impl Tree {
     pub(crate) fn apply(&mut self, pairs: &[KvPair]) -> Result<()> {
         let version = narrow(u64::from(self.version) + 1)?;
         let Self { base, root, mem_bytes, .. } = self;
-        let mut edit = Edit { base: Base::new(base.as_deref()), version, mem_bytes };
-        for pair in pairs {
-            if pair.delete {
-                edit.remove(root, &pair.key)?;
-            } else {
-                edit.set(root, pair.key.clone(), pair.value.clone())?;
-            }
-        }
-        Ok(())
+        Edit { base: Base::new(base.as_deref()), version, mem_bytes }.apply(root, pairs)
     }
 
     /// The root hash; afterwards every node has its hash.

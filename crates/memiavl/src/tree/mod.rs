@@ -7,9 +7,8 @@ mod hash;
 mod live;
 mod node;
 mod rebalance;
-mod remove;
 mod scan;
-mod set;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -18,3 +17,4 @@ pub(crate) use find::side_of;
 pub(crate) use live::{Tree, narrow, next_version};
 pub(crate) use node::{At, Base, Body, MemNode, Side};
 pub(crate) use scan::TreeScan;
+pub(crate) use walk::Visit;

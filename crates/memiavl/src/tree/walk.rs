@@ -8,16 +8,15 @@ use crate::error::Result;
 use crate::tree::cursor::{Cursor, LeafRef};
 use crate::tree::live::Tree;
 
+/// Takes a pair, and says whether the walk goes on.
+pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
+
 impl Tree {
     /// Hands pairs in byte order, strictly after `after`, to `visit` until it breaks.
     ///
     /// A leaf in memory came from a caller or from the changelog and is as it was handed in; only a mapped one can have
     /// been damaged since it was hashed.
-    pub(crate) fn walk(
-        &self,
-        after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<()> {
+    pub(crate) fn walk(&self, after: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<()> {
         let mut cursor = Cursor::new(self.clone(), ScanOrder::Ascending, after)?;
         while let Some(leaf) = cursor.next_leaf()? {
             let mut hand_out = |key: &[u8], value: &[u8]| {

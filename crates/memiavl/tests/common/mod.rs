@@ -1,5 +1,5 @@
 //! What the tests of the whole store share.
 #![expect(dead_code, reason = "each test file uses its own part")]
 
-pub mod recorded;
-pub mod workload;
+pub(crate) mod recorded;
+pub(crate) mod workload;

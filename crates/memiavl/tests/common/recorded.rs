@@ -18,27 +18,27 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// One recorded block.
-pub struct Block {
-    pub height: u64,
-    pub upgrades: Vec<TreeNameUpgrade>,
-    pub flushes: Vec<Vec<NamedChangeSet>>,
-    pub roots: Vec<(String, Hash)>,
-    pub app_hash: AppHash,
+pub(crate) struct Block {
+    pub(crate) height: u64,
+    pub(crate) upgrades: Vec<TreeNameUpgrade>,
+    pub(crate) flushes: Vec<Vec<NamedChangeSet>>,
+    pub(crate) roots: Vec<(String, Hash)>,
+    pub(crate) app_hash: AppHash,
 }
 
 /// The recorded blocks of `life`, in order.
-pub fn blocks(life: &str) -> impl Iterator<Item = Block> + use<> {
+pub(crate) fn blocks(life: &str) -> impl Iterator<Item = Block> + use<> {
     lines(&format!("{life}.blocks.jsonl.gz")).map(|line| block(&line))
 }
 
 /// The trees that `life` starts with.
-pub fn initial_stores(life: &str) -> Vec<String> {
+pub(crate) fn initial_stores(life: &str) -> Vec<String> {
     let first = blocks(life).next().expect("a block");
     first.roots.into_iter().map(|(name, _)| name).collect()
 }
 
 /// The directory of `life` as the reference left it.
-pub fn unpack(life: &str) -> TempDir {
+pub(crate) fn unpack(life: &str) -> TempDir {
     let dir = tempfile::tempdir().expect("temporary directory");
     for file in lines(&format!("{life}.dir.jsonl.gz")) {
         let path = dir.path().join(text(&file["path"]));
@@ -52,7 +52,7 @@ pub fn unpack(life: &str) -> TempDir {
 }
 
 /// The files below `dir` with their content, links as their target; `LOCK` left out.
-pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(crate) fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut ahead = vec![dir.to_owned()];
     while let Some(at) = ahead.pop() {
@@ -73,7 +73,7 @@ pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// The hash of each file of `life`'s directory.
-pub fn file_hashes(life: &str) -> BTreeMap<PathBuf, String> {
+pub(crate) fn file_hashes(life: &str) -> BTreeMap<PathBuf, String> {
     let text = fs::read_to_string(fixture(&format!("{life}.sha256"))).expect("fixture");
     text.lines()
         .map(|line| line.split_once("  ").expect("two columns"))

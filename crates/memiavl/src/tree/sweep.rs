@@ -1,0 +1,194 @@
+//! Applying changes in key order without going back to the root between them.
+//!
+//! The tree that comes out must be the one that single changes from the root would have made, to the bit. A change reaches
+//! above a subtree by three things alone: its size, its height, and the key that an ancestor carries when the leftmost leaf
+//! goes. So as long as a subtree's height stays, the next change can be made in it at once, if its key belongs there; sizes
+//! are summed up on the way back, and a key that an ancestor has yet to take counts as the subtree's lower bound.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use changeset::KvPair;
+
+use crate::error::{Error, Result};
+use crate::tree::edit::Edit;
+use crate::tree::find::{Path, find};
+use crate::tree::node::{At, Body, BranchKey, MemNode, NodeRef, Side};
+
+/// Changes still to make, keys strictly ascending, and the way to the leaf of the first one from where the sweep stands.
+struct Sweep<'p> {
+    ahead: &'p [KvPair],
+    path: Path,
+    order: Ordering,
+}
+
+/// What the changes made in a subtree mean for the nodes above.
+struct Swept {
+    /// Whether its height changed; nothing more was changed then.
+    height_changed: bool,
+    /// By how much its size changed.
+    growth: i64,
+    /// The smallest key, when the leftmost leaf went and no ancestor below has taken its key yet.
+    low: Option<BranchKey>,
+}
+
+impl Edit<'_> {
+    /// Makes the changes of `pairs`, in their order.
+    pub(crate) fn apply(&mut self, root: &mut Option<NodeRef>, pairs: &[KvPair]) -> Result<()> {
+        for ascending in pairs.chunk_by(|a, b| a.key < b.key) {
+            let mut ahead = ascending;
+            while !ahead.is_empty() {
+                ahead = self.sweep_root(root, ahead)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes one change or more, and returns those that are left.
+    fn sweep_root<'p>(&mut self, root: &mut Option<NodeRef>, pairs: &'p [KvPair]) -> Result<&'p [KvPair]> {
+        let Some((first, rest)) = pairs.split_first() else {
+            return Ok(pairs);
+        };
+        let Some(node) = root else {
+            *root = (!first.delete).then(|| self.new_leaf(first.key.clone(), first.value.clone()));
+            return Ok(rest);
+        };
+        let found = find(self.base, node, &first.key)?;
+        let mut sweep = Sweep { ahead: pairs, path: found.path, order: found.order };
+        if first.delete && found.order != Ordering::Equal {
+            return Ok(rest);
+        }
+        if first.delete && found.path.is_at_leaf() {
+            self.forget(found.leaf);
+            *root = None;
+            return Ok(rest);
+        }
+        self.sweep(node, &mut sweep, None)?;
+        Ok(sweep.ahead)
+    }
+
+    /// Makes the first change, which belongs into the subtree at `node`, and then others as long as they belong there too and
+    /// its height stays. `high` is the first key that does not belong there.
+    fn sweep(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&[u8]>) -> Result<Swept> {
+        let mut all = Swept { height_changed: false, growth: 0, low: None };
+        loop {
+            let once = self.sweep_once(node, sweep, high)?;
+            all.height_changed = once.height_changed;
+            all.growth += once.growth;
+            all.low = once.low.or(all.low);
+            if all.height_changed || self.advance(node, sweep, &all, high)?.is_break() {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Makes the changes that belong into one child of the branch at `node`, or the change at the leaf at `node`.
+    fn sweep_once(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&[u8]>) -> Result<Swept> {
+        let Some(side) = sweep.path.turn() else {
+            return self.put(node, sweep);
+        };
+        if sweep.path.is_at_leaf() && sweep.ahead.first().is_some_and(|pair| pair.delete) {
+            sweep.ahead = &sweep.ahead[1..];
+            return self.take(node, side);
+        }
+        let base = self.base;
+        let branch = self.branch_mut(node)?;
+        let height = branch.height;
+        let mut swept = match side {
+            Side::Left => {
+                let high = base.key(&branch.key)?;
+                self.sweep(&mut branch.left, sweep, Some(high))?
+            }
+            Side::Right => self.sweep(&mut branch.right, sweep, high)?,
+        };
+        let size = i64::from(branch.size) + swept.growth;
+        branch.size = u32::try_from(size).map_err(|_| Error::TooManyLeaves)?;
+        if side == Side::Right
+            && let Some(low) = swept.low.take()
+        {
+            branch.key = low;
+        }
+        // Above a subtree whose height is what it was, all balances are what they were.
+        swept.height_changed = swept.height_changed && self.rebalance(node)? != height;
+        Ok(swept)
+    }
+
+    /// Finds the next change that changes something, if it belongs into the subtree at `node`.
+    fn advance(
+        &self,
+        node: &NodeRef,
+        sweep: &mut Sweep<'_>,
+        all: &Swept,
+        high: Option<&[u8]>,
+    ) -> Result<ControlFlow<()>> {
+        while let Some(next) = sweep.ahead.first() {
+            let is_above = high.is_some_and(|high| next.key >= high);
+            if is_above || all.low.as_ref().map_or(Ok(false), |low| self.base.key(low).map(|low| next.key < low))? {
+                return Ok(ControlFlow::Break(()));
+            }
+            let found = find(self.base, node, &next.key)?;
+            if !next.delete || found.order == Ordering::Equal {
+                (sweep.path, sweep.order) = (found.path, found.order);
+                return Ok(ControlFlow::Continue(()));
+            }
+            // An absent key changes nothing, not even a version.
+            sweep.ahead = &sweep.ahead[1..];
+        }
+        Ok(ControlFlow::Break(()))
+    }
+
+    /// Sets the pair at the leaf where it belongs: replaces the leaf, whose version rises even when the value is the same, or
+    /// splits it into a branch of two, where the old leaf keeps its version and hash.
+    fn put(&mut self, leaf: &mut NodeRef, sweep: &mut Sweep<'_>) -> Result<Swept> {
+        let (pair, rest) = sweep.ahead.split_first().ok_or(Error::MisplacedLeaf)?;
+        sweep.ahead = rest;
+        let (key, value) = (pair.key.clone(), pair.value.clone());
+        if sweep.order == Ordering::Equal {
+            self.replace_value(leaf, key, value);
+            return Ok(Swept { height_changed: false, growth: 0, low: None });
+        }
+        let old = leaf.clone();
+        *leaf = if sweep.order == Ordering::Less {
+            let branch_key = leaf_key(leaf)?;
+            let new = self.new_leaf(key, value);
+            self.new_branch(branch_key, new, old)
+        } else {
+            let new = self.new_leaf(key.clone(), value);
+            self.new_branch(BranchKey::Mem(key), old, new)
+        };
+        Ok(Swept { height_changed: true, growth: 1, low: None })
+    }
+
+    /// The leaf on `side` of the branch at `node` goes; the other child stands in the branch's place as it is. If the left
+    /// one went, the ancestor that carried its key takes the next one.
+    fn take(&mut self, node: &mut NodeRef, side: Side) -> Result<Swept> {
+        let (left, right, key) = match node.at() {
+            At::Branch(id) => {
+                let branch = self.base.snapshot().branch(id)?;
+                (branch.left.into(), branch.right.into(), BranchKey::Mapped(branch.key_leaf))
+            }
+            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
+                (branch.left.clone(), branch.right.clone(), branch.key.clone())
+            }
+            At::Leaf(_) | At::Mem(_) => return Err(Error::MisplacedLeaf),
+        };
+        let (stays, goes, low) = match side {
+            Side::Left => (right, left, Some(key)),
+            Side::Right => (left, right, None),
+        };
+        self.forget(goes.at());
+        self.forget(node.at());
+        *node = stays;
+        Ok(Swept { height_changed: true, growth: -1, low })
+    }
+}
+
+/// A leaf's key, as a branch carries it.
+fn leaf_key(leaf: &NodeRef) -> Result<BranchKey> {
+    match leaf.at() {
+        At::Leaf(id) => Ok(BranchKey::Mapped(id)),
+        At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => Ok(BranchKey::Mem(key.clone())),
+        At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
+    }
+}
