@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use changeset::NamedChangeSet;
 
+use crate::delta::{RowChange, deltas};
 use crate::error::{FlatKvError, Result};
 use crate::key::{Key, locate};
 use crate::lane::{Lane, PerLane};
@@ -64,6 +65,12 @@ struct Touched {
     after: Pending,
 }
 
+impl Touched {
+    fn change(&self) -> RowChange<'_> {
+        RowChange { part: &self.part, key: &self.key, old: self.before.as_deref(), new: self.after.now.as_deref() }
+    }
+}
+
 impl Block {
     /// An empty block over the committed `lattices`.
     pub(crate) fn new(lattices: Lattices) -> Self {
@@ -109,8 +116,14 @@ impl Block {
         self.lattices = savepoint.lattices;
     }
 
-    /// Applies changes as of `height`, all of them or, on an error, none.
-    pub(crate) fn apply(&mut self, database: &Database, changes: &[NamedChangeSet], height: u64) -> Result<()> {
+    /// Applies changes as of `height`, hashing on up to `threads` threads; all of them or, on an error, none.
+    pub(crate) fn apply(
+        &mut self,
+        database: &Database,
+        changes: &[NamedChangeSet],
+        height: u64,
+        threads: usize,
+    ) -> Result<()> {
         let mut changes = parse(changes)?;
         // Stable, so that changes of one row keep their order. The migration hands over sorted runs, which this merges.
         changes.sort_by(|a, b| a.lane().cmp(&b.lane()).then_with(|| a.change.key.cmp(&b.change.key)));
@@ -124,9 +137,7 @@ impl Block {
             touched.push(touch(row, pending, height)?);
         }
         let mut lattices = self.lattices.clone();
-        for row in &touched {
-            lattices.replace(&row.part, &row.key, row.before.as_deref(), row.after.now.as_deref())?;
-        }
+        lattices.apply(deltas(&touched.iter().map(Touched::change).collect::<Vec<_>>(), threads))?;
         // Nothing fails from here on.
         self.lattices = lattices;
         for row in touched {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use lthash::{LtHash, Root};
 
 use crate::codec::Fields;
+use crate::delta::Delta;
 use crate::error::{FlatKvError, Result};
 use crate::lane::Lane;
 
@@ -47,25 +48,28 @@ impl Entry {
         Ok(Self { hash, totals })
     }
 
-    /// Adds a row.
-    pub(crate) fn add(&mut self, key: &[u8], row: &[u8]) -> Option<()> {
-        self.hash.add(key, row);
-        self.totals.rows = self.totals.rows.checked_add(1)?;
-        self.totals.bytes = self.totals.bytes.checked_add(weight(key, row))?;
-        Some(())
-    }
-
-    /// Takes a row away.
-    pub(crate) fn subtract(&mut self, key: &[u8], row: &[u8]) -> Option<()> {
-        self.hash.subtract(key, row);
-        self.totals.rows = self.totals.rows.checked_sub(1)?;
-        self.totals.bytes = self.totals.bytes.checked_sub(weight(key, row))?;
+    /// Adds what a delta adds and takes away what it takes away; none if the totals would leave their range.
+    fn apply(&mut self, delta: &Delta) -> Option<()> {
+        self.hash.merge(&delta.hash);
+        self.totals = self.totals.checked_add(delta.added)?.checked_sub(delta.removed)?;
         Some(())
     }
 }
 
-fn weight(key: &[u8], row: &[u8]) -> u64 {
-    key.len() as u64 + row.len() as u64
+impl Totals {
+    fn checked_add(self, other: Self) -> Option<Self> {
+        Some(Self { rows: self.rows.checked_add(other.rows)?, bytes: self.bytes.checked_add(other.bytes)? })
+    }
+
+    fn checked_sub(self, other: Self) -> Option<Self> {
+        Some(Self { rows: self.rows.checked_sub(other.rows)?, bytes: self.bytes.checked_sub(other.bytes)? })
+    }
+
+    /// Counts a row.
+    pub(crate) fn count(&mut self, key: &[u8], row: &[u8]) {
+        self.rows += 1;
+        self.bytes += key.len() as u64 + row.len() as u64;
+    }
 }
 
 /// A lane and a module in it.
@@ -99,17 +103,14 @@ impl Lattices {
         })
     }
 
-    /// Replaces a row: the element of `old` goes, that of `new` comes.
-    pub(crate) fn replace(&mut self, part: &Part, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) -> Result<()> {
-        if !self.0.contains_key(part) {
-            self.0.insert(part.clone(), Arc::default());
+    /// Applies the deltas of row changes.
+    pub(crate) fn apply<'a>(&mut self, deltas: impl IntoIterator<Item = (&'a Part, Delta)>) -> Result<()> {
+        for (part, delta) in deltas {
+            let entry = Arc::make_mut(self.0.entry(part.clone()).or_default());
+            let counts = || FlatKvError::Counts { lane: part.0, module: part.1.to_string() };
+            entry.apply(&delta).ok_or_else(counts)?;
         }
-        // UNWRAP: inserted above when it was absent.
-        let entry = Arc::make_mut(self.0.get_mut(part).expect("an entry"));
-        let counted = old
-            .map_or(Some(()), |row| entry.subtract(key, row))
-            .and_then(|()| new.map_or(Some(()), |row| entry.add(key, row)));
-        counted.ok_or_else(|| FlatKvError::Counts { lane: part.0, module: part.1.to_string() })
+        Ok(())
     }
 
     /// The state of the whole store.
@@ -130,15 +131,20 @@ impl Lattices {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delta::{RowChange, deltas};
 
     fn part(lane: Lane, module: &str) -> Part {
         (lane, module.into())
     }
 
+    fn replace(lattices: &mut Lattices, part: &Part, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) -> Result<()> {
+        lattices.apply(deltas(&[RowChange { part, key, old, new }], 1))
+    }
+
     #[test]
     fn an_entry_survives_its_bytes_and_every_other_length_is_refused() {
-        let mut entry = Entry::default();
-        entry.add(b"k", b"row").expect("counts");
+        let mut entry = Entry { hash: LtHash::new(), totals: Totals { rows: 1, bytes: 4 } };
+        entry.hash.add(b"k", b"row");
         let bytes = entry.encode();
         assert_eq!(Entry::decode(&bytes).expect("decodes"), entry);
         for length in [0, 2047, bytes.len() - 1] {
@@ -151,16 +157,16 @@ mod tests {
     fn only_entries_that_changed_are_told() {
         let (a, b) = (part(Lane::Misc, "a"), part(Lane::Misc, "b"));
         let mut before = Lattices::default();
-        before.replace(&a, b"a/1", None, Some(b"x")).expect("counts");
+        replace(&mut before, &a, b"a/1", None, Some(b"x")).expect("counts");
         let mut after = before.clone();
-        after.replace(&b, b"b/1", None, Some(b"y")).expect("counts");
+        replace(&mut after, &b, b"b/1", None, Some(b"y")).expect("counts");
         let changed: Vec<_> = after.changed(&before).map(|(part, _, old)| (part.clone(), old.is_some())).collect();
         assert_eq!(changed, [(b, false)]);
     }
 
     #[test]
     fn removing_a_row_that_was_never_counted_is_refused() {
-        let result = Lattices::default().replace(&part(Lane::Code, "evm"), b"evm/7", Some(b"x"), None);
+        let result = replace(&mut Lattices::default(), &part(Lane::Code, "evm"), b"evm/7", Some(b"x"), None);
         assert!(matches!(result, Err(FlatKvError::Counts { lane: Lane::Code, .. })));
     }
 
@@ -168,7 +174,7 @@ mod tests {
     fn the_root_is_that_of_the_sum_whatever_the_lanes() {
         let (mut split, mut whole) = (Lattices::default(), LtHash::new());
         for (lane, module, key) in [(Lane::Misc, "a", "a/1"), (Lane::Code, "evm", "evm/2"), (Lane::Misc, "b", "b/3")] {
-            split.replace(&part(lane, module), key.as_bytes(), None, Some(b"row")).expect("counts");
+            replace(&mut split, &part(lane, module), key.as_bytes(), None, Some(b"row")).expect("counts");
             whole.add(key.as_bytes(), b"row");
         }
         assert_eq!(split.root(), whole.root());

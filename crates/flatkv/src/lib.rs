@@ -41,6 +41,7 @@
 mod block;
 mod codec;
 mod commit;
+mod delta;
 mod error;
 mod journal;
 mod key;

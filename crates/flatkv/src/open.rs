@@ -34,7 +34,7 @@ impl FlatKv {
         let database = Arc::new(Database { db, path: dir.to_owned() });
         let view = View::load(Source::snapshot(database.clone()))?;
         check(&view)?;
-        Ok(Self::new(database, view, options.durability))
+        Ok(Self::new(database, view, options))
     }
 
     /// Opens the store in `dir` for reading, in place; nothing below `dir` is written. Nobody may hold the store.

@@ -36,6 +36,8 @@ pub struct Options {
     pub open_files_max: i32,
     /// Threads for flushes and compactions.
     pub background_jobs: i32,
+    /// Threads that hash the rows of a flush.
+    pub hash_threads: usize,
     /// How a commit reaches the disk.
     pub durability: Durability,
 }
@@ -47,6 +49,7 @@ impl Default for Options {
             memtable_bytes: 128 * MIB,
             open_files_max: 4096,
             background_jobs: 2,
+            hash_threads: std::thread::available_parallelism().map_or(1, usize::from),
             durability: Durability::Sync,
         }
     }

@@ -12,7 +12,7 @@ use crate::block::{Block, Savepoint};
 use crate::commit;
 use crate::error::{FlatKvError, Result};
 use crate::meta::{self, StoredBlock};
-use crate::options::{Durability, Family};
+use crate::options::{Durability, Family, Options};
 use crate::scan::scan;
 use crate::source::{Database, Source};
 use crate::view::{View, locate_read, stored_block, value_of};
@@ -27,15 +27,17 @@ pub struct FlatKv {
     pub(crate) view: View,
     seed: Option<u64>,
     pub(crate) durability: Durability,
+    hash_threads: usize,
     poison: Option<String>,
 }
 
 impl FlatKv {
     /// The store of an open database whose committed state is `view`.
-    pub(crate) fn new(database: Arc<Database>, view: View, durability: Durability) -> Self {
+    pub(crate) fn new(database: Arc<Database>, view: View, options: &Options) -> Self {
         let block = Block::new(view.lattices().clone());
         let live = Source::Still(database.clone());
-        Self { database, live, block, view, seed: None, durability, poison: None }
+        let Options { durability, hash_threads, .. } = *options;
+        Self { database, live, block, view, seed: None, durability, hash_threads, poison: None }
     }
 
     /// The height of the next block.
@@ -115,7 +117,7 @@ impl Write for FlatKv {
     fn apply(&mut self, changes: &[NamedChangeSet]) -> StoreResult<()> {
         self.check_alive()?;
         let height = self.next_version()?;
-        Ok(self.block.apply(&self.database, changes, height)?)
+        Ok(self.block.apply(&self.database, changes, height, self.hash_threads)?)
     }
 }
 

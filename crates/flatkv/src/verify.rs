@@ -128,9 +128,9 @@ impl View {
                 tally.keep(current.take());
                 current = Some(((lane, module.into()), Entry::default()));
             }
-            if let Some((part, entry)) = &mut current {
-                let counts = || FlatKvError::Counts { lane, module: part.1.to_string() };
-                entry.add(key, row).ok_or_else(counts)?;
+            if let Some((_, entry)) = &mut current {
+                entry.hash.add(key, row);
+                entry.totals.count(key, row);
             }
         }
         tally.keep(current);

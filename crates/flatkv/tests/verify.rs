@@ -147,3 +147,43 @@ fn a_damaged_row_is_an_error_and_not_an_absence() {
     check(write.expect_err("damaged"));
     assert_eq!(store.pending_rows(), 0);
 }
+
+/// Flips a byte in the middle of each table of a store, whose rows are all in tables.
+fn damage_tables(dir: &Path) -> usize {
+    let options = rocksdb::Options::default();
+    let names = DB::list_cf(&options, dir).expect("lists");
+    let db = DB::open_cf(&options, dir, &names).expect("opens");
+    for name in names.iter().filter(|name| *name == "storage") {
+        db.flush_cf(db.cf_handle(name).expect("a family")).expect("flushes");
+    }
+    let tables: Vec<_> =
+        db.live_files().expect("lists").into_iter().filter(|file| file.column_family_name == "storage").collect();
+    drop(db);
+    for table in &tables {
+        let path = dir.join(table.name.trim_start_matches('/'));
+        let mut bytes = std::fs::read(&path).expect("reads");
+        bytes[50] ^= 0xff;
+        std::fs::write(&path, bytes).expect("writes");
+    }
+    tables.len()
+}
+
+#[test]
+fn damage_inside_a_table_is_an_error_of_every_reader_and_never_the_end() {
+    let dir = tempdir().expect("a directory");
+    drop(filled(dir.path()));
+    assert!(damage_tables(dir.path()) > 0);
+    let store = open(dir.path());
+    let view = store.view().expect("a view");
+    for order in [changeset::ScanOrder::Ascending, changeset::ScanOrder::Descending] {
+        let scanned = changeset::Scan::scan(&view, "evm", &changeset::ScanRange::ALL, order).expect("begins");
+        let error = scanned.last().expect("an item").expect_err("the scan ends with the damage");
+        assert_eq!(error.kind(), changeset::StoreErrorKind::Corruption);
+        assert!(matches!(crate::common::inner(&error), FlatKvError::RocksDb { operation: "iterate", .. }));
+    }
+    let key = slot_key(3, 1);
+    assert!(changeset::Read::get(&view, "evm", &key).is_err());
+    assert!(changeset::Read::get_many(&view, "evm", &[key.into()]).is_err());
+    assert!(view.rows().last().expect("an item").is_err());
+    assert!(view.verify(&mut |_| ControlFlow::Continue(())).is_err());
+}

@@ -1,0 +1,105 @@
+//! What row changes do to lattice states and totals, computed on as many threads as there is work for.
+//!
+//! A sum does not care about order, so each thread sums a run of the changes and the runs' sums are added up. Hashing the
+//! elements is most of what applying a block costs.
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use lthash::LtHash;
+
+use crate::lattice::{Part, Totals};
+
+/// Fewer changes than this are not worth a thread: starting one takes as long as hashing some 30 rows.
+const CHANGES_PER_THREAD_MIN: usize = 128;
+
+/// A row's change: none for a row that is not there.
+#[derive(Clone, Copy)]
+pub(crate) struct RowChange<'a> {
+    pub(crate) part: &'a Part,
+    pub(crate) key: &'a [u8],
+    pub(crate) old: Option<&'a [u8]>,
+    pub(crate) new: Option<&'a [u8]>,
+}
+
+/// The sum of changes of one lane and module.
+#[derive(Default)]
+pub(crate) struct Delta {
+    /// The elements of new rows less those of old ones.
+    pub(crate) hash: LtHash,
+    pub(crate) added: Totals,
+    pub(crate) removed: Totals,
+}
+
+impl Delta {
+    fn change(&mut self, change: &RowChange<'_>) {
+        if let Some(old) = change.old {
+            self.hash.subtract(change.key, old);
+            self.removed.count(change.key, old);
+        }
+        if let Some(new) = change.new {
+            self.hash.add(change.key, new);
+            self.added.count(change.key, new);
+        }
+    }
+}
+
+/// The deltas of `changes`, on up to `threads` threads. A lane and module may come more than once.
+pub(crate) fn deltas<'a>(changes: &[RowChange<'a>], threads: usize) -> Vec<(&'a Part, Delta)> {
+    let threads = threads.min(changes.len() / CHANGES_PER_THREAD_MIN).max(1);
+    let mut runs = changes.chunks(changes.len().div_ceil(threads).max(1));
+    let first = runs.next().unwrap_or_default();
+    thread::scope(|scope| {
+        let others: Vec<_> = runs.map(|run| scope.spawn(|| sum(run))).collect();
+        let mut deltas = sum(first);
+        for other in others {
+            deltas.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        deltas
+    })
+}
+
+/// The deltas of a run. Changes are sorted, so those of a part follow each other.
+fn sum<'a>(run: &[RowChange<'a>]) -> Vec<(&'a Part, Delta)> {
+    let mut deltas: Vec<(&Part, Delta)> = Vec::new();
+    for change in run {
+        match deltas.last_mut() {
+            Some((part, delta)) if *part == change.part => delta.change(change),
+            _ => {
+                let mut delta = Delta::default();
+                delta.change(change);
+                deltas.push((change.part, delta));
+            }
+        }
+    }
+    deltas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lane::Lane;
+    use crate::lattice::Lattices;
+
+    #[test]
+    fn any_number_of_threads_leads_to_the_same_lattices() {
+        let parts: Vec<Part> = ["a", "b", "c"].map(|module| (Lane::Misc, module.into())).to_vec();
+        let rows: Vec<_> = (0..1000_u32).map(u32::to_be_bytes).collect();
+        let changes: Vec<_> = rows
+            .iter()
+            .enumerate()
+            .map(|(at, row)| RowChange { part: &parts[at / 400], key: row, old: None, new: Some(row) })
+            .collect();
+        let lattices = |threads| {
+            let mut lattices = Lattices::default();
+            lattices.apply(deltas(&changes, threads)).expect("counts");
+            lattices
+        };
+        let alone = lattices(1);
+        assert_eq!(alone.iter().map(|(_, entry)| entry.totals.rows).collect::<Vec<_>>(), [400, 400, 200]);
+        for threads in [2, 3, 7, 64] {
+            assert_eq!(lattices(threads), alone, "threads={threads}");
+        }
+        assert!(deltas(&[], 4).is_empty());
+    }
+}
