@@ -66,7 +66,7 @@ pub(crate) enum Family {
 }
 
 impl Family {
-    const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Rows(Lane::Account),
         Self::Rows(Lane::Code),
         Self::Rows(Lane::Storage),

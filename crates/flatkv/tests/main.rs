@@ -8,5 +8,6 @@ mod processes;
 mod recorded_rows;
 mod rollback;
 mod semantics;
+mod upkeep;
 mod verify;
 mod views;

@@ -79,7 +79,23 @@ fn the_handoffs_of_undone_blocks_stay_until_the_rollback_ends() {
     store.finish_rollback().expect("finishes");
     assert_eq!(store.handoff(5).expect("reads"), None);
     assert_eq!(store.handoff(3).expect("reads").map(|handoff| handoff.version), Some(3));
+}
+
+#[test]
+fn no_more_of_the_changelog_is_synced_than_there_are_blocks() {
+    let dir = tempdir().expect("a directory");
+    let mut store = seeded(dir.path(), 1);
+    for height in 1..=5 {
+        commit(&mut store, &block(height));
+    }
     assert_eq!(store.changelog_synced().expect("reads"), 3);
+    for (undone, synced) in [(4, 3), (3, 3), (2, 2), (1, 1)] {
+        assert_eq!(store.undo_block().expect("undoes"), undone);
+        assert_eq!(store.changelog_synced().expect("reads"), synced);
+        drop(store);
+        store = open(dir.path());
+        assert_eq!(store.changelog_synced().expect("reads"), synced, "after reopening");
+    }
 }
 
 #[test]

@@ -1,0 +1,56 @@
+//! Copies, syncs and figures of a store.
+
+use changeset::{KvPair, NewStore, Write};
+use flatkv::{Durability, FlatKv, Options};
+use tempfile::tempdir;
+
+use crate::common::{commit, evm, open, options, pairs, seeded};
+
+#[test]
+fn a_checkpoint_is_a_whole_store_of_its_own() {
+    let dir = tempdir().expect("a directory");
+    let mut store = seeded(&dir.path().join("flatkv"), 1);
+    commit(&mut store, &evm(vec![KvPair::set("k", "1")]));
+    store.apply(&evm(vec![KvPair::set("k", "pending")])).expect("applies");
+    let copy = dir.path().join("copy");
+    store.checkpoint(&copy).expect("copies");
+    commit(&mut store, &evm(vec![KvPair::set("k", "2")]));
+    let mut copy = open(&copy);
+    assert_eq!(copy.version(), Some(1));
+    assert_eq!(pairs(&copy, "evm"), [("k".into(), "1".into())]);
+    commit(&mut copy, &evm(vec![KvPair::set("k", "3")]));
+    assert_eq!(pairs(&store, "evm"), [("k".into(), "2".into())]);
+}
+
+#[test]
+fn the_log_is_synced_while_blocks_are_committed() {
+    let dir = tempdir().expect("a directory");
+    let options = Options { durability: Durability::Os, ..options() };
+    let mut store = FlatKv::open(dir.path(), &options).expect("opens");
+    store.seed(1).expect("seeds");
+    let syncer = store.log_syncer();
+    std::thread::scope(|scope| {
+        let syncs = scope.spawn(move || (0..10).try_for_each(|_| syncer.sync()));
+        for height in 1..=50_u64 {
+            commit(&mut store, &evm(vec![KvPair::set("k", height.to_string())]));
+        }
+        syncs.join().expect("ends").expect("syncs");
+    });
+    drop(store);
+    assert_eq!(open(dir.path()).version(), Some(50));
+}
+
+#[test]
+fn figures_follow_the_store() {
+    let dir = tempdir().expect("a directory");
+    let mut store = seeded(dir.path(), 1);
+    let before = store.stats().expect("reads");
+    commit(&mut store, &evm(vec![KvPair::set("large", vec![7; 1 << 20])]));
+    let after = store.stats().expect("reads");
+    let misc =
+        |stats: &flatkv::Stats| stats.families.iter().find(|family| family.name == "misc").copied().expect("misc");
+    assert!(misc(&after).memtable_bytes >= misc(&before).memtable_bytes + (1 << 20));
+    assert!(after.snapshots >= 1, "the store's own view");
+    assert!(!after.is_write_stopped);
+    assert_eq!((after.background_errors, after.families.len()), (0, 8));
+}
