@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use changeset::{OldLog, OldStore, Read, StoreErrorKind};
+use changeset::{KvPair, NamedChangeSet, OldLog, OldStore, Read, StoreErrorKind, Write};
 use common::recorded::files;
 use common::workload::{changes_of, run_block, run_to, store};
 use memiavl::{Doing, Error, Log, LogOptions, MemIavl, Options, open};
@@ -128,15 +128,23 @@ fn views_keep_their_version_through_commits_rewrites_and_the_end_of_the_store() 
 }
 
 #[test]
-fn older_snapshots_go_and_the_log_before_them() {
+fn older_snapshots_go_and_the_segments_before_them() {
     let dir = temporary();
     let mut store = store(dir.path(), |options| options.snapshot_keep_recent = 1);
+    // Two entries of this size fill a segment.
+    let run_to = |store: &mut MemIavl, version| {
+        while store.version() < version {
+            let large = KvPair::set("large", vec![store.version() as u8; 11 << 20]);
+            store.apply(&[NamedChangeSet::new("evm", vec![large])]).expect("applied");
+            run_block(store);
+        }
+    };
     for version in [2, 4, 6] {
         run_to(&mut store, version);
         store.snapshot_now().expect("written");
     }
     assert_eq!(snapshots(dir.path()), [4, 6]);
-    assert_eq!(log_versions(dir.path()), 4..=6);
+    assert_eq!(log_versions(dir.path()), 3..=6, "the segment of 3 and 4 is the oldest that is needed");
     store.set_retain_from(7);
     run_to(&mut store, 8);
     store.snapshot_now().expect("written");
@@ -144,10 +152,16 @@ fn older_snapshots_go_and_the_log_before_them() {
     run_to(&mut store, 10);
     store.snapshot_now().expect("written");
     assert_eq!(snapshots(dir.path()), [6, 8, 10], "still");
-    assert_eq!(*log_versions(dir.path()).start(), 6);
+    assert_eq!(*log_versions(dir.path()).start(), 5);
+    store.set_retain_from(10);
+    run_to(&mut store, 12);
+    store.snapshot_now().expect("written");
+    assert_eq!(snapshots(dir.path()), [10, 12]);
+    assert_eq!(*log_versions(dir.path()).start(), 9);
+    store.close().expect("closed");
     let mut options = Options::read_only();
-    options.at_version = Some(7);
-    assert_eq!(open(dir.path(), options).expect("opened").replay().expect("replayed").version(), 7);
+    options.at_version = Some(11);
+    assert_eq!(open(dir.path(), options).expect("opened").replay().expect("replayed").version(), 11);
 }
 
 #[test]
@@ -220,7 +234,7 @@ fn a_block_in_work_is_no_moment_to_wait_for_a_snapshot() {
     let mut store: MemIavl = store(dir.path(), |_| {});
     run_to(&mut store, 2);
     store.request_snapshot().expect("started");
-    changeset::Write::apply(&mut store, &changes_of(3)).expect("applied");
+    store.apply(&changes_of(3)).expect("applied");
     assert!(matches!(store.finish_rewrite(), Err(Error::BlockInWork { version: 3 })));
     store.discard();
     store.finish_rewrite().expect("no failure");

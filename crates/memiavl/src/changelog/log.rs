@@ -32,7 +32,7 @@ impl LogOptions {
 }
 
 /// A log's entries. Made by [`Log::read`], or held by a [`Changelog`](super::Changelog).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Log {
     pub(super) dir: PathBuf,
     pub(super) segments: Vec<Segment>,
@@ -87,6 +87,12 @@ impl Log {
         };
         let start = self.segments[at].entry_range(place).map_or(0, |(start, _)| start);
         self.segments[at..].iter().map(|segment| segment.end).sum::<u64>() - start
+    }
+
+    /// The version of the first entry in the segment of the entry that leads to `version`; none if the log does not have it.
+    pub(crate) fn segment_start(&self, version: u64) -> Option<u64> {
+        let (_, place) = self.locate(version)?;
+        Some(version - place as u64)
     }
 
     /// The torn end that was found when the log was opened.

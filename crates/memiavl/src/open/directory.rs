@@ -10,9 +10,9 @@ use crate::error::{Doing, Error, Result};
 use crate::snapshot::{IoResult, read_current};
 
 /// Name of the log's directory.
-pub(crate) const CHANGELOG: &str = "changelog";
+pub(super) const CHANGELOG: &str = "changelog";
 /// Name of the lock file.
-pub(crate) const LOCK: &str = "LOCK";
+pub(super) const LOCK: &str = "LOCK";
 
 /// What stands in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

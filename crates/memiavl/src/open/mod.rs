@@ -5,7 +5,6 @@ mod options;
 mod rollback;
 mod unreplayed;
 
-pub(crate) use directory::CHANGELOG;
 pub use options::{Access, Options};
 pub use rollback::rollback;
 pub(crate) use unreplayed::replay_next;

@@ -42,12 +42,7 @@ fn open_writer(dir: &Path, options: Options) -> Result<Unreplayed> {
         return Err(Error::WriterAtVersion { path: dir.to_owned(), version });
     }
     look(dir)?;
-    if !dir.exists() {
-        fs::create_dir_all(dir).doing(Doing::Write, dir)?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            sync_dir(parent)?;
-        }
-    }
+    create_dir(dir)?;
     let mut lock = Lock::acquire(&dir.join(LOCK))?;
     remove_temporary(dir)?;
     let current = match look(dir)? {
@@ -61,6 +56,17 @@ fn open_writer(dir: &Path, options: Options) -> Result<Unreplayed> {
     let log = Changelog::open_writer(&dir.join(CHANGELOG), log_options(&options))?;
     lock.keep();
     Ok(Unreplayed { dir: dir.to_owned(), options, snapshot, log, lock: Some(lock) })
+}
+
+/// Makes `dir` and what is missing above it, each durably.
+fn create_dir(dir: &Path) -> Result<()> {
+    let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
+    for dir in missing.into_iter().rev() {
+        fs::create_dir(dir).doing(Doing::Write, dir)?;
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_dir(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
 }
 
 fn open_read_only(dir: &Path, options: Options) -> Result<Unreplayed> {

@@ -1,23 +1,22 @@
 //! A snapshot written in the background, and the state replayed on top of it.
 //!
 //! ```text
-//! worker  write under a temporary name, sync, rename ─► may it become current? ─► sync the log, point current
-//!         ─► map it, replay the log as far as it goes ─► ready ─► free the old nodes, prune old snapshots
+//! worker  write under a temporary name, sync, rename ─► may it become current? ─► point current, map it
+//!         ─► replay the log as far as the owner has told ─► ready ─► free the old nodes, prune old snapshots
 //! owner   commits meanwhile; at a commit that finds "ready": replay the last entries, compare roots, take over
 //! ```
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use memiavl_iter::Snapshot;
 
-use crate::changelog::{Log, LogOptions};
+use crate::changelog::Log;
 use crate::error::{Doing, Error, Result};
 use crate::multitree::{Committed, Forest};
-use crate::open::{CHANGELOG, replay_next};
+use crate::open::replay_next;
 use crate::snapshot::current::point_current;
 use crate::snapshot::disk::IoResult;
 use crate::snapshot::pace::{Cancel, CancelHandle, Pace};
@@ -32,8 +31,6 @@ pub(crate) struct Job {
     pub(crate) committed: Arc<Committed>,
     /// Most bytes per second; 0 for as many as the disk takes.
     pub(crate) bytes_per_second: u64,
-    /// The last version whose entry is in the log.
-    pub(crate) head: Arc<AtomicU64>,
 }
 
 /// What the worker tells the owner.
@@ -48,10 +45,10 @@ pub(crate) enum Report {
 
 /// What the owner tells the worker.
 pub(crate) enum Order {
-    /// The snapshot's version is durable: it may become current.
-    Point,
-    /// The log has gone on too far since: replay more of it.
-    CatchUp(Forest),
+    /// The snapshot's version is durable: it may become current, and this much of the log be replayed on it.
+    Point { log: Log },
+    /// The log has gone on too far since: replay the rest of it.
+    CatchUp { forest: Forest, log: Log },
     /// The state was taken over: free the old one, and keep only these snapshots.
     Finish { old: Arc<Committed>, keep: Keep },
 }
@@ -71,13 +68,13 @@ pub(crate) struct Rewrite {
 impl Rewrite {
     /// Starts the worker.
     pub(crate) fn start(job: Job) -> Result<Self> {
-        let Job { dir, committed, bytes_per_second, head } = job;
+        let Job { dir, committed, bytes_per_second } = job;
         let (version, path) = (committed.version(), dir.clone());
         let (cancel_handle, cancel) = Cancel::new();
         // Neither side ever waits to be heard: each says at most two things before it listens.
         let (order_sender, orders) = bounded(4);
         let (report_sender, reports) = bounded(4);
-        let worker = Worker { dir, bytes_per_second, head, orders, reports: report_sender, cancel };
+        let worker = Worker { dir, bytes_per_second, orders, reports: report_sender, cancel };
         let thread = thread::Builder::new()
             .name("memiavl-rewrite".to_owned())
             .spawn(move || worker.run(committed))
@@ -127,7 +124,6 @@ impl Drop for Rewrite {
 struct Worker {
     dir: PathBuf,
     bytes_per_second: u64,
-    head: Arc<AtomicU64>,
     orders: Receiver<Order>,
     reports: Sender<Report>,
     cancel: Cancel,
@@ -152,7 +148,7 @@ impl Worker {
         let written = write_snapshot(&self.dir, &committed, &mut pace)?;
         // What the blocks since have replaced is held by nobody else.
         drop(committed);
-        let Order::Point = self.order()? else {
+        let Order::Point { mut log } = self.order()? else {
             return Err(Error::Cancelled);
         };
         let snapshot = Snapshot::open(&written)?;
@@ -160,27 +156,24 @@ impl Worker {
         tracing::info!(version, "snapshot is current");
         let mut forest = Forest::mapped(&snapshot)?;
         loop {
-            self.catch_up(&mut forest)?;
+            self.catch_up(&log, &mut forest)?;
             self.tell(Report::Ready(forest))?;
-            forest = match self.order()? {
-                Order::CatchUp(forest) => forest,
+            (forest, log) = match self.order()? {
+                Order::CatchUp { forest, log } => (forest, log),
                 Order::Finish { old, keep } => {
                     drop(old);
                     return self.tell(Report::Pruned { oldest: prune_snapshots(&self.dir, keep)? });
                 }
-                Order::Point => return Err(Error::Cancelled),
+                Order::Point { .. } => return Err(Error::Cancelled),
             };
         }
     }
 
-    /// Replays the log up to the last version that the owner has committed, and hashes the result.
-    fn catch_up(&self, forest: &mut Forest) -> Result<()> {
-        // The head first: the owner appends meanwhile, and the log must hold at least what the head promises.
-        let head = self.head.load(Ordering::Acquire);
-        let log = Log::read(&self.dir.join(CHANGELOG), LogOptions::default())?;
-        while u64::from(forest.version()) < head {
+    /// Replays the rest of the log, and hashes the result.
+    fn catch_up(&self, log: &Log, forest: &mut Forest) -> Result<()> {
+        while Some(u64::from(forest.version())) < log.last_version() {
             self.cancel.check()?;
-            replay_next(&log, forest)?;
+            replay_next(log, forest)?;
         }
         forest.roots().map(drop)
     }

@@ -100,7 +100,7 @@ impl MemIavl {
         }
         self.is_poisoned = false;
         self.trees.publish(prepared);
-        self.rewrites.committed(handoff.version, handoff.entry.len() as u64);
+        self.rewrites.committed(handoff.entry.len() as u64);
         self.tend_rewrites();
         Ok(())
     }

@@ -90,6 +90,16 @@ impl MemIavl {
         if got == expected { Ok(()) } else { Err(Error::AppHash { version: committed.version(), expected, got }) }
     }
 
+    /// Puts the changelog on disk. A store whose commits are durable does so by itself in the background; for another one
+    /// the owner says when.
+    ///
+    /// # Errors
+    /// I/O. It is not tried again: the store must be reopened.
+    pub fn sync_changelog(&mut self) -> Result<()> {
+        self.check_writable()?;
+        Ok(self.log.sync()?)
+    }
+
     /// Closes the store; the changelog is on disk when it returns.
     ///
     /// # Errors

@@ -2,16 +2,16 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::changelog::Log;
 use crate::error::{Error, Result};
 use crate::multitree::{Committed, Forest};
 use crate::open::replay_next;
 use crate::snapshot::{Job, Keep, Order, Report, Rewrite};
 use crate::store::live::MemIavl;
 
-/// More entries than this are replayed by the worker once more, and not by the thread that commits.
-const INLINE_ENTRIES_MAX: u64 = 8;
+/// More than this is replayed by the worker once more, and not by the thread that commits: some milliseconds' worth.
+const INLINE_BYTES_MAX: u64 = 256 << 10;
 /// Blocks after a failed rewrite before the next one starts by itself: a full disk stays full for a while.
 const RETRY_BLOCKS: u64 = 100;
 
@@ -25,8 +25,6 @@ pub(super) struct Rewrites {
     failure: Option<Error>,
     /// No rewrite starts by itself before this version.
     not_before: u64,
-    /// The last version whose entry is in the log, for the worker.
-    head: Arc<AtomicU64>,
     /// Bytes of the log behind the current snapshot, and how many of them were there when the running rewrite started.
     replay_bytes: u64,
     covered_bytes: u64,
@@ -43,7 +41,6 @@ impl Rewrites {
             is_requested: false,
             failure: None,
             not_before: 0,
-            head: Arc::new(AtomicU64::new(version)),
             replay_bytes,
             covered_bytes: 0,
             durable_version: version,
@@ -52,9 +49,8 @@ impl Rewrites {
     }
 
     /// Accounts for a committed entry.
-    pub(super) fn committed(&mut self, version: u64, entry_bytes: u64) {
+    pub(super) fn committed(&mut self, entry_bytes: u64) {
         self.replay_bytes += entry_bytes;
-        self.head.store(version, Ordering::Release);
     }
 
     fn fail(&mut self, error: Error, version: u64) {
@@ -147,11 +143,14 @@ impl MemIavl {
     }
 
     fn start_rewrite(&mut self, bytes_per_second: u64) -> Result<()> {
+        if self.options.commits_are_durable {
+            // The snapshot may only become current once the log is on disk up to its version.
+            self.log.request_sync()?;
+        }
         let rewrite = Rewrite::start(Job {
             dir: self.dir.clone(),
             committed: Arc::clone(self.trees.committed()),
             bytes_per_second,
-            head: Arc::clone(&self.rewrites.head),
         })?;
         self.rewrites.covered_bytes = self.rewrites.replay_bytes;
         self.rewrites.running = Some((rewrite, false));
@@ -166,14 +165,14 @@ impl MemIavl {
                 return Ok(());
             };
             if may_point && !mem::replace(was_told, true) {
-                rewrite.order(Order::Point);
+                rewrite.order(Order::Point { log: Log::clone(&self.log) });
             }
             if wait && !*was_told {
                 return Err(Error::NotDurable { version: rewrite.version });
             }
             match rewrite.report(wait) {
                 Some(Report::Ready(forest)) => self.take_over(forest)?,
-                Some(Report::Pruned { oldest }) => self.log.truncate_before(oldest)?,
+                Some(Report::Pruned { oldest }) => self.prune_log(oldest)?,
                 Some(Report::Failed(error)) => return self.end_rewrite().and(Err(error)),
                 None if wait || rewrite.is_over() => return self.end_rewrite(),
                 None => return Ok(()),
@@ -197,8 +196,10 @@ impl MemIavl {
             return Ok(());
         };
         let version = self.trees.committed().version();
-        if version - u64::from(forest.version()) > INLINE_ENTRIES_MAX {
-            rewrite.order(Order::CatchUp(forest));
+        let behind = u64::from(forest.version());
+        // One entry is replayed here however long it is: the worker would never catch up with long ones.
+        if version > behind + 1 && self.log.bytes_after(behind) > INLINE_BYTES_MAX {
+            rewrite.order(Order::CatchUp { forest, log: Log::clone(&self.log) });
             return Ok(());
         }
         while u64::from(forest.version()) < version {
@@ -220,6 +221,15 @@ impl MemIavl {
         };
         rewrite.order(Order::Finish { old, keep });
         Ok(())
+    }
+
+    /// Drops the log's segments before the one with the entry of `oldest`. Cutting that one too would mean to copy and sync
+    /// up to 20 MiB on the thread that commits.
+    fn prune_log(&mut self, oldest: u64) -> Result<()> {
+        match self.log.segment_start(oldest) {
+            Some(start) => Ok(self.log.truncate_before(start)?),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn end_rewrite(&mut self) -> Result<()> {

@@ -8,7 +8,6 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use bytes::Bytes;
 use changeset::KvPair;
 
 use crate::error::{Error, Result};
