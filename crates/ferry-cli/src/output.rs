@@ -9,7 +9,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// The version of all JSON that the program prints.
 pub(crate) const SCHEMA_VERSION: u64 = 1;
@@ -54,14 +54,11 @@ pub(crate) fn print<R: Report>(report: &R, output: Output) -> io::Result<()> {
 fn render<R: Report>(report: &R, output: Output) -> io::Result<String> {
     Ok(match output {
         Output::Table => report.table() + "\n",
-        Output::Json => {
-            let fields = with_header(R::COMMAND, None, serde_json::to_value(report)?);
-            serde_json::to_string_pretty(&fields)? + "\n"
-        }
+        Output::Json => serde_json::to_string_pretty(&Headed::new(R::COMMAND, None, report))? + "\n",
         Output::Ndjson => {
             let mut text = String::new();
             for (record, fields) in report.records()? {
-                text += &serde_json::to_string(&with_header(R::COMMAND, Some(record), fields))?;
+                text += &serde_json::to_string(&Headed::new(R::COMMAND, Some(record), &fields))?;
                 text.push('\n');
             }
             text
@@ -69,18 +66,21 @@ fn render<R: Report>(report: &R, output: Output) -> io::Result<String> {
     })
 }
 
-fn with_header(command: &str, record: Option<&str>, fields: Value) -> Value {
-    let mut object = Map::new();
-    object.insert("schema_version".to_owned(), SCHEMA_VERSION.into());
-    object.insert("command".to_owned(), command.into());
-    if let Some(record) = record {
-        object.insert("record".to_owned(), record.into());
+/// A report behind what every JSON object of the program begins with.
+#[derive(Serialize)]
+struct Headed<'a, T> {
+    schema_version: u64,
+    command: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'static str>,
+    #[serde(flatten)]
+    fields: &'a T,
+}
+
+impl<'a, T> Headed<'a, T> {
+    fn new(command: &'static str, record: Option<&'static str>, fields: &'a T) -> Self {
+        Self { schema_version: SCHEMA_VERSION, command, record, fields }
     }
-    match fields {
-        Value::Object(fields) => object.extend(fields),
-        other => drop(object.insert("value".to_owned(), other)),
-    }
-    Value::Object(object)
 }
 
 #[cfg(test)]

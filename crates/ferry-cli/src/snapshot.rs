@@ -1,11 +1,9 @@
 //! `ferry snapshot`: writes a memiavl snapshot at the node's present height.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use ferry::{Home, Node, Options};
+use ferry::{Node, Options};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -41,18 +39,13 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     home::require_state(&args.home)?;
     let mut node = Node::open(&args.home, Options::default())?;
     let height = node.height();
-    node.snapshot()?;
-    // Closing waits for the writer in the background.
+    let path = node.snapshot_now()?;
+    let memiavl_bytes = home::tree_bytes(node.home().memiavl())?;
     node.close()?;
-    let places = Home::locate(&args.home);
-    let memiavl = places.memiavl();
-    let current = memiavl.join("current");
-    let target = fs::read_link(&current).with_context(|| format!("reading the link: path={}", current.display()))?;
-    let path = memiavl.join(target);
     let report = SnapshotReport {
         height,
         snapshot_bytes: home::tree_bytes(&path)?,
-        memiavl_bytes: home::tree_bytes(memiavl)?,
+        memiavl_bytes,
         path: path.display().to_string(),
         elapsed_seconds: began.elapsed().as_secs_f64(),
     };

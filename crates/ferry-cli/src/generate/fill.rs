@@ -1,7 +1,7 @@
 //! Fills a fresh home, block by block, in bounded memory.
 //!
 //! Keys come in the order of their tree, so that a block touches one edge of it. What memory holds are the nodes made
-//! since the last snapshot; after every [`SNAPSHOT_KEYS`] keys the node writes one and is reopened on it.
+//! since the last snapshot; after every [`SNAPSHOT_KEYS`] keys the node writes one and goes on from it.
 
 use std::fs;
 use std::path::Path;
@@ -42,7 +42,7 @@ pub(crate) fn fill(
 ) -> anyhow::Result<Filled> {
     fs::create_dir_all(home).with_context(|| format!("creating the home: home={}", home.display()))?;
     let mut filler =
-        Filler { home, node: open(home)?, block: Block::default(), since_snapshot: (0, 0), filled: Filled::default() };
+        Filler { node: open(home)?, block: Block::default(), since_snapshot: (0, 0), filled: Filled::default() };
     'keys: for class in keyspace.classes() {
         for index in 0..keyspace.count(class) {
             let height = filler.node.next_height();
@@ -50,7 +50,7 @@ pub(crate) fn fill(
             filler.block.push(class.store(), pair);
             written(class, index, height);
             if filler.block.is_full() {
-                filler = filler.commit()?;
+                filler.commit()?;
                 if signals.received().is_some() {
                     break 'keys;
                 }
@@ -72,8 +72,7 @@ fn open(home: &Path) -> anyhow::Result<Node> {
     Ok(Node::open(home, options)?)
 }
 
-struct Filler<'a> {
-    home: &'a Path,
+struct Filler {
     node: Node,
     block: Block,
     /// Keys and bytes since the last snapshot.
@@ -81,8 +80,8 @@ struct Filler<'a> {
     filled: Filled,
 }
 
-impl Filler<'_> {
-    fn commit(mut self) -> anyhow::Result<Self> {
+impl Filler {
+    fn commit(&mut self) -> anyhow::Result<()> {
         let block = std::mem::take(&mut self.block);
         self.filled.keys += block.keys;
         self.filled.key_bytes += block.key_bytes;
@@ -94,20 +93,18 @@ impl Filler<'_> {
         self.filled.height = committed.height;
         self.filled.app_hash = committed.app_hash;
         if self.since_snapshot.0 >= SNAPSHOT_KEYS || self.since_snapshot.1 >= SNAPSHOT_BYTES {
-            self.node.snapshot()?;
-            self.node.close()?;
-            self.node = open(self.home)?;
+            self.node.snapshot_now()?;
             self.since_snapshot = (0, 0);
         }
-        Ok(self)
+        Ok(())
     }
 
     fn finish(mut self) -> anyhow::Result<Filled> {
         if self.block.keys > 0 {
-            self = self.commit()?;
+            self.commit()?;
         }
         if self.since_snapshot.0 > 0 {
-            self.node.snapshot()?;
+            self.node.snapshot_now()?;
         }
         self.node.close()?;
         Ok(self.filled)

@@ -17,8 +17,6 @@ pub(super) fn create(home: &Path, first: &Block) -> anyhow::Result<Node> {
     fs::create_dir_all(home).with_context(|| format!("creating the home: home={}", home.display()))?;
     let mut options = options(first);
     options.create = true;
-    options.initial_version = first.height;
-    options.initial_stores = trees(first);
     if let Chain::Life { mode, .. } = first.chain
         && mode.base_version() > 0
     {
@@ -37,7 +35,8 @@ pub(super) fn open(home: &Path, first: &Block) -> anyhow::Result<Node> {
 }
 
 fn options(first: &Block) -> Options {
-    let mut options = Options::default();
+    // A node that has no block yet takes its trees and its first height from the recording; another one has its own.
+    let mut options = Options { initial_version: first.height, initial_stores: trees(first), ..Options::default() };
     match first.chain {
         Chain::Life { batch_size, .. } => {
             options.batch = BatchLimit::keys(batch_size);

@@ -1,0 +1,10 @@
+//! The built program from outside: exit codes, streams, and what it leaves on disk.
+
+mod common;
+
+mod made_up_state;
+mod read_only;
+mod refusals;
+mod replay_agrees;
+mod replay_finds_differences;
+mod signals;
