@@ -45,6 +45,7 @@ mod open;
 mod options;
 mod proof;
 mod registry;
+mod watch;
 
 pub use boundary::{self, Boundary};
 pub use changeset::{
@@ -59,8 +60,10 @@ pub use migrate_core::{
     BatchLimit, CancelToken, Committed, DEFAULT_MODULES, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
     ModeSetting, NoObserver, Observer, OpenViews, Outcome,
 };
+pub use migrate_metrics::Metrics;
 pub use node::Node;
 pub use options::{Durability, Options, SnapshotOptions};
+pub use watch::views_source;
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};
 
 /// One committed block, for any number of reader threads.

@@ -72,6 +72,10 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
     /// Before the commit point I/O and corruption, and the block stays in work. From there on the node is poisoned, and
     /// the error says what is known of the block.
     pub fn commit(&mut self) -> Result<Committed, Error> {
+        self.commit_block().inspect_err(|error| self.config.observer.failed(error.kind()))
+    }
+
+    fn commit_block(&mut self) -> Result<Committed, Error> {
         let started = Instant::now();
         let commit_info = self.working_commit_info()?;
         let app_hash = app_hash(&commit_info);
@@ -198,6 +202,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
 
     fn poisoned(&mut self, height: u64, outcome: Outcome, source: Option<StoreError>) -> Error {
         self.poison = Some((height, outcome));
+        self.config.observer.poisoned();
         tracing::error!(height, %outcome, "the commit failed and the node must be reopened");
         Error::Poisoned { height, outcome, source }
     }

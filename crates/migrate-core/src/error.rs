@@ -54,6 +54,25 @@ pub enum ErrorKind {
     Unfinished,
 }
 
+impl ErrorKind {
+    /// The kind in one word, for labels and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Configuration => "configuration",
+            Self::Corruption => "corruption",
+            Self::Io => "io",
+            Self::Locked => "locked",
+            Self::Retry => "retry",
+            Self::Refused => "refused",
+            Self::Incompatible => "incompatible",
+            Self::Poisoned => "poisoned",
+            Self::Cancelled => "cancelled",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
 /// An error of the migration.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -50,6 +50,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             }
             Err(error) => {
                 self.restore(savepoint);
+                self.config.observer.failed(error.kind());
                 Err(error)
             }
         }

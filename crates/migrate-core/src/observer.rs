@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::error::ErrorKind;
 use crate::mode::Mode;
 
 /// Which store pairs went to.
@@ -67,6 +68,12 @@ pub trait Observer: Send + Sync {
 
     /// Someone waited for the manager's lock.
     fn lock_wait(&self, waited: Duration);
+
+    /// A flush or a commit ended in an error.
+    fn failed(&self, kind: ErrorKind);
+
+    /// The node refuses all work until it is reopened.
+    fn poisoned(&self);
 }
 
 /// The observer that looks away.
@@ -79,4 +86,8 @@ impl Observer for NoObserver {
     fn block(&self, _: &BlockReport) {}
 
     fn lock_wait(&self, _: Duration) {}
+
+    fn failed(&self, _: ErrorKind) {}
+
+    fn poisoned(&self) {}
 }

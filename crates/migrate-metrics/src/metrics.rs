@@ -70,11 +70,6 @@ impl Metrics {
         self.instruments.errors.get_or_create(&ErrorKind { kind }).inc();
     }
 
-    /// Says that the node refuses all work from now on.
-    pub fn poisoned(&self) {
-        self.instruments.poisoned.set(1);
-    }
-
     /// Asks `source` in the background, now and then every `interval`, until [`close`](Self::close). A source that
     /// panics ends the sampling and counts as an error of kind `sampler`.
     ///
@@ -177,6 +172,14 @@ impl Observer for Metrics {
 
     fn lock_wait(&self, waited: Duration) {
         self.instruments.lock_wait.observe(waited.as_secs_f64());
+    }
+
+    fn failed(&self, kind: migrate_core::ErrorKind) {
+        self.error(kind.as_str());
+    }
+
+    fn poisoned(&self) {
+        self.instruments.poisoned.set(1);
     }
 }
 
