@@ -10,7 +10,7 @@ use rocksdb::DB;
 use crate::error::{FlatKvError, Result};
 use crate::lane::Lane;
 use crate::lock::{Holder, holder};
-use crate::options::{FORMAT, Family, InfoLog, Options, database, families, is_inside};
+use crate::options::{FORMAT, Family, Options, database, families, is_inside};
 use crate::probe::{Probe, probe};
 use crate::scan::Committed;
 use crate::source::{Database, Source};
@@ -29,7 +29,7 @@ impl FlatKv {
             Probe::Leftover => remove_leftover(dir)?,
             found => check_ours(dir, found)?,
         }
-        let db = DB::open_cf_descriptors(&database(options, true, &InfoLog::Inside), dir, families(options))
+        let db = DB::open_cf_descriptors(&database(options, true), dir, families(options))
             .map_err(|error| open_error(dir, error))?;
         let database = Arc::new(Database { db, path: dir.to_owned() });
         let view = View::load(Source::snapshot(database.clone()))?;
@@ -64,7 +64,7 @@ impl FlatKv {
         }
         // A secondary's tables can be deleted by the writer: only those that stay open can be read on.
         let options = Options { open_files_max: -1, ..options.clone() };
-        let settings = database(&options, false, &InfoLog::Outside(own_dir.to_owned()));
+        let settings = database(&options, false);
         let db = DB::open_cf_descriptors_as_secondary(&settings, dir, own_dir, families(&options))
             .map_err(|error| open_error(dir, error))?;
         View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })))
@@ -77,7 +77,7 @@ pub(crate) fn has_block(dir: &Path) -> Result<bool> {
 }
 
 fn read_only(dir: &Path, options: &Options) -> Result<View> {
-    let settings = database(options, false, &InfoLog::Inside);
+    let settings = database(options, false);
     let db = DB::open_cf_descriptors_read_only(&settings, dir, families(options), false)
         .map_err(|error| open_error(dir, error))?;
     View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })))

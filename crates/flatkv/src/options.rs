@@ -1,6 +1,6 @@
 //! How RocksDB is set up: its column families and every option that is not its default, each with its reason.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel, WriteOptions,
@@ -104,16 +104,8 @@ pub(crate) fn family_names() -> impl Iterator<Item = String> {
     fixed.into_iter().chain(Family::ALL.into_iter().map(|family| family.name().to_owned()))
 }
 
-/// Where RocksDB writes its information log.
-pub(crate) enum InfoLog {
-    /// Into the store's directory.
-    Inside,
-    /// Into this directory, so that nothing is written below the store's.
-    Outside(PathBuf),
-}
-
 /// Options of the whole database.
-pub(crate) fn database(options: &Options, create: bool, info_log: &InfoLog) -> rocksdb::Options {
+pub(crate) fn database(options: &Options, create: bool) -> rocksdb::Options {
     let mut db = rocksdb::Options::default();
     db.create_if_missing(create);
     db.create_missing_column_families(create);
@@ -141,9 +133,6 @@ pub(crate) fn database(options: &Options, create: bool, info_log: &InfoLog) -> r
     // The log is for warnings; statistics are exported as metrics.
     db.set_stats_dump_period_sec(0);
     db.set_stats_persist_period_sec(0);
-    if let InfoLog::Outside(dir) = info_log {
-        db.set_db_log_dir(dir);
-    }
     db
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use changeset::{KvPair, NewStore, StoreErrorKind};
-use flatkv::{FORMAT, FlatKv, FlatKvError, Probe, View, probe};
+use flatkv::{FORMAT, FlatKv, FlatKvError, Options, Probe, View, probe};
 use rocksdb::DB;
 use tempfile::tempdir;
 
@@ -247,6 +247,40 @@ fn a_secondary_sees_the_last_commit_and_writes_only_to_its_own_directory() {
     drop(view);
     let view = FlatKv::open_secondary(&path, own.path(), &options()).expect("opens");
     assert_eq!(view.version(), Some(4));
+}
+
+fn tables(dir: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(dir).expect("lists").map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "sst")).collect()
+}
+
+#[test]
+fn a_secondary_reads_on_when_the_writer_has_deleted_its_tables() {
+    let dir = tempdir().expect("a directory");
+    let own = tempdir().expect("a directory");
+    let small = Options { memtable_bytes: 256 << 10, open_files_max: 20, ..options() };
+    let mut store = FlatKv::open(dir.path(), &small).expect("opens");
+    store.seed(1).expect("seeds");
+    let rows = 40_u64;
+    let block = |round: u64| evm((0..rows).map(|key| KvPair::set(key.to_string(), vec![round as u8; 4096])).collect());
+    let mut round = 0;
+    let mut next = |store: &mut FlatKv| {
+        round += 1;
+        assert!(round < 1000, "the writer never deleted its tables");
+        commit(store, &block(round));
+    };
+    while tables(dir.path()).len() < 4 {
+        next(&mut store);
+    }
+    let view = FlatKv::open_secondary(dir.path(), own.path(), &small).expect("opens");
+    let before = tables(dir.path());
+    while before.iter().any(|table| table.exists()) {
+        next(&mut store);
+    }
+    let read = pairs(&view, "evm");
+    assert_eq!(read.len() as u64, rows);
+    let byte = view.version().expect("a version") as u8;
+    assert!(read.iter().all(|(_, value)| value.iter().all(|got| *got == byte)), "all of one block");
 }
 
 #[test]
