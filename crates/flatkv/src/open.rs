@@ -10,7 +10,7 @@ use rocksdb::DB;
 use crate::error::{FlatKvError, Result};
 use crate::lane::Lane;
 use crate::lock::{Holder, holder};
-use crate::options::{FORMAT, Family, Options, database, families, is_inside};
+use crate::options::{FORMAT, Family, Options, database, families};
 use crate::probe::{Probe, probe};
 use crate::scan::Committed;
 use crate::source::{Database, Source};
@@ -58,10 +58,10 @@ impl FlatKv {
     /// As [`open_read_only`](Self::open_read_only); a directory inside the store's.
     pub fn open_secondary(dir: &Path, own_dir: &Path, options: &Options) -> Result<View> {
         check_present(dir)?;
-        fs::create_dir_all(own_dir).map_err(|source| io_error("create directory", own_dir, source))?;
-        if is_inside(dir, own_dir).map_err(|source| io_error("resolve", own_dir, source))? {
+        if is_inside(dir, own_dir)? {
             return Err(FlatKvError::SecondaryInside { path: dir.to_owned(), secondary: own_dir.to_owned() });
         }
+        fs::create_dir_all(own_dir).map_err(|source| io_error("create directory", own_dir, source))?;
         // A secondary's tables can be deleted by the writer: only those that stay open can be read on.
         let options = Options { open_files_max: -1, ..options.clone() };
         let settings = database(&options, false);
@@ -114,6 +114,14 @@ fn create_dir(dir: &Path) -> Result<()> {
     create_dir(parent)?;
     fs::create_dir(dir).map_err(|source| io_error("create directory", dir, source))?;
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(|source| io_error("sync directory", parent, source))
+}
+
+/// Whether `inner`, which need not exist yet, lies in `outer` or is it.
+fn is_inside(outer: &Path, inner: &Path) -> Result<bool> {
+    let resolve = |path: &Path| path.canonicalize().map_err(|source| io_error("resolve", path, source));
+    let absolute = std::path::absolute(inner).map_err(|source| io_error("resolve", inner, source))?;
+    let existing = absolute.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
+    Ok(resolve(existing)?.starts_with(resolve(outer)?))
 }
 
 /// Removes a store without a committed block: RocksDB's files in it, and nothing else.

@@ -1,7 +1,5 @@
 //! How RocksDB is set up: its column families and every option that is not its default, each with its reason.
 
-use std::path::Path;
-
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel, WriteOptions,
 };
@@ -196,10 +194,4 @@ pub(crate) fn write(durability: Durability) -> WriteOptions {
     let mut write = WriteOptions::default();
     write.set_sync(durability == Durability::Sync);
     write
-}
-
-/// Whether `inner` lies in `outer` or is it.
-pub(crate) fn is_inside(outer: &Path, inner: &Path) -> std::io::Result<bool> {
-    let outer = outer.canonicalize()?;
-    Ok(inner.canonicalize()?.starts_with(outer))
 }
