@@ -43,8 +43,9 @@ fn holds_something(dir: &Path) -> bool {
 
 fn memiavl_options(options: &Options) -> memiavl::Options {
     let mut memiavl = memiavl::Options::writer();
-    // Above what a snapshot's 32 bits hold memiavl refuses it by itself.
-    memiavl.initial_version = u32::try_from(options.initial_version).unwrap_or(u32::MAX);
+    // A chain that starts at 1 says nothing of it in its snapshots. Above what their 32 bits hold memiavl refuses.
+    let initial_version = if options.initial_version > 1 { options.initial_version } else { 0 };
+    memiavl.initial_version = u32::try_from(initial_version).unwrap_or(u32::MAX);
     memiavl.initial_stores = options.initial_stores.clone();
     memiavl.snapshot_interval_blocks = options.snapshot.interval_blocks;
     memiavl.snapshot_keep_recent = options.snapshot.keep_recent;
