@@ -170,3 +170,37 @@ fn small_with_a_snapshot_at_every_height() {
 fn exact_with_a_snapshot_at_every_height() {
     run("exact", Between::Snapshots);
 }
+
+/// The hash of each file of a snapshot, as `sha256sum` lists them.
+fn listing(dir: &Path) -> String {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("a snapshot") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(&path).expect("a tree").map(|file| file.expect("a file").path()));
+        } else {
+            files.push(path);
+        }
+    }
+    let name = |path: &Path| path.strip_prefix(dir).expect("below the snapshot").display().to_string();
+    files.sort_by_key(|path| name(path));
+    let line = |path: &std::path::PathBuf| {
+        format!("{}  {}\n", hex::encode(Sha256::digest(std::fs::read(path).expect("a file"))), name(path))
+    };
+    files.iter().map(line).collect()
+}
+
+#[test]
+fn snapshots_are_byte_equal_to_the_references() {
+    for (life, height) in [("small", 8), ("exact", 11)] {
+        let home = tempfile::tempdir().expect("a directory");
+        let blocks = blocks(life);
+        let mut node = Node::open(home.path(), options(&blocks[0], 0)).expect("a fresh node");
+        blocks[..height].iter().for_each(|block| take(&mut node, block));
+        let written = listing(&node.snapshot_now().expect("a snapshot"));
+        let path = format!("{}/fixtures/{life}/snapshot-{height}.sha256", env!("CARGO_MANIFEST_DIR"));
+        let recorded = std::fs::read_to_string(path).expect("a fixture");
+        let sorted = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+        assert_eq!(sorted(&written), sorted(&recorded), "{life}");
+    }
+}
