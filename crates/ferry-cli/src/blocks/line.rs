@@ -160,8 +160,7 @@ pub(super) struct Place<'a> {
     pub(super) line: u64,
 }
 
-/// Reads one line. `Err(None)` from the JSON parser's end of input is told apart by the caller, who knows whether the
-/// line had its end.
+/// Reads one line.
 pub(super) fn parse(text: &[u8], place: Place<'_>) -> Result<Block, BlocksError> {
     let Place { path, line } = place;
     let raw: RawLine =

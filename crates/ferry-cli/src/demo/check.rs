@@ -83,6 +83,8 @@ pub(super) fn rows(view: &View) -> Result<(), Halt> {
         let what = || format!("root and totals of lane {:?}, module {}", part.lane, part.module);
         Difference::check(height, what, format!("{:?}", part.computed), format!("{:?}", part.stored))?;
     }
+    let (root, in_commit_info) = (hex_or_none(Some(flatkv.root())), hex_or_none(view.root()));
+    Difference::check(height, || "root of FlatKV in the commit info".to_owned(), root, in_commit_info)?;
     Difference::check(height, || "damaged rows".to_owned(), "0", report.damaged_rows.to_string())
 }
 

@@ -8,6 +8,8 @@ mod readers;
 mod record;
 mod report;
 mod sampler;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 use std::path::PathBuf;

@@ -52,7 +52,7 @@ impl Model {
         self.stores.keys().copied()
     }
 
-    /// All pairs of a store in key order, in which `after` < key.
+    /// All pairs of a store in key order.
     pub(super) fn pairs(&self, store: &str) -> impl DoubleEndedIterator<Item = (&Bytes, Bytes)> {
         let pairs = self.stores.get(store).into_iter().flatten();
         pairs.map(|(key, entry)| (key, self.value(*entry)))

@@ -91,14 +91,21 @@ impl Readers {
     ///
     /// # Errors
     /// The first reader's error.
-    pub(super) fn stop(self) -> Result<ReadFigures, Halt> {
+    pub(super) fn stop(mut self) -> Result<ReadFigures, Halt> {
         self.stop.store(true, Ordering::Relaxed);
         let mut sum = ReadFigures::new();
-        for thread in self.threads {
+        for thread in std::mem::take(&mut self.threads) {
             let figures = thread.join().map_err(|_| Failure::ThreadPanicked { what: "reader" })??;
             sum.add(&figures);
         }
         Ok(sum)
+    }
+}
+
+impl Drop for Readers {
+    /// Ends the threads also when the run is over by an error of its own.
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

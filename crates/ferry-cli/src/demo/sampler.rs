@@ -39,6 +39,12 @@ impl Sample {
         self.class.store()
     }
 
+    /// The value that block `height` gives to the key.
+    #[cfg(test)]
+    pub(super) fn value(&self, keyspace: &Keyspace, height: u64) -> Bytes {
+        keyspace.value(self.class, self.index, height)
+    }
+
     /// Whether `value` can be what a view of `height` reads: whole, of this key, not from the future; and nonces and
     /// code hashes are never deleted.
     pub(super) fn judge(&self, keyspace: &Keyspace, height: u64, value: Option<&[u8]>) -> Result<(), Halt> {
