@@ -6,7 +6,7 @@ use changeset::ScanOrder;
 use memiavl_iter::LeafId;
 
 use crate::error::{Error, Result};
-use crate::tree::find::{find, side_of};
+use crate::tree::find::{Wanted, find, side_of};
 use crate::tree::live::Tree;
 use crate::tree::node::{At, Body, MemNode, NodeRef, Side};
 
@@ -132,7 +132,7 @@ impl Cursor {
 
     /// Whether the leaf at `node` lies ahead of `from`.
     fn is_ahead(&self, node: &NodeRef, from: &[u8]) -> Result<bool> {
-        let found = find(self.tree.base(), node, from)?.order;
+        let found = find(self.tree.base(), node, Wanted::key(from))?.order;
         Ok(match self.order {
             ScanOrder::Ascending => found.is_le(),
             ScanOrder::Descending => found.is_gt(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::tree::node::{At, Base, Body, BranchKey, MemBranch, MemNode, NodeRef, Shape};
+use crate::tree::node::{At, Base, Body, BranchKey, MemBranch, MemNode, NodeRef};
 
 /// A change under way.
 pub(crate) struct Edit<'t> {
@@ -65,11 +65,6 @@ impl Edit<'_> {
             }
             NodeRef::Leaf(_) | NodeRef::Branch(_) => *node = self.new_leaf(key, new),
         }
-    }
-
-    /// Height and leaves of a subtree.
-    pub(crate) fn shape(&self, node: &NodeRef) -> Result<Shape> {
-        self.base.shape(node.at())
     }
 
     /// Accounts for a node that leaves the tree.

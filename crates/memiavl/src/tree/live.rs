@@ -9,7 +9,7 @@ use memiavl_iter::{EMPTY_ROOT, TreeSnapshot};
 
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
-use crate::tree::find::find;
+use crate::tree::find::{Wanted, find};
 use crate::tree::hash::hash;
 use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
 
@@ -67,7 +67,7 @@ impl Tree {
         let Some(root) = &self.root else {
             return Ok(None);
         };
-        let found = find(self.base(), root, key)?;
+        let found = find(self.base(), root, Wanted::key(key))?;
         if found.order != Ordering::Equal {
             return Ok(None);
         }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
-use crate::tree::node::{MemBranch, NodeRef, Side};
+use crate::tree::node::{At, MemBranch, NodeRef, Side};
 
 impl Side {
     fn opposite(self) -> Self {
@@ -18,25 +18,25 @@ impl Edit<'_> {
     /// Returns the height of what then stands there.
     pub(crate) fn rebalance(&mut self, node: &mut NodeRef) -> Result<u8> {
         let branch = self.branch_mut(node)?;
-        let heavy = match self.balance(branch)? {
+        let (left, right) = (self.height(branch.left.at())?, self.height(branch.right.at())?);
+        let heavy = match i32::from(left) - i32::from(right) {
             2.. => Side::Left,
             ..=-2 => Side::Right,
             _ => {
-                self.measure(branch)?;
+                branch.height = left.max(right) + 1;
                 return Ok(branch.height);
             }
         };
         if self.leans_inward(branch.child(heavy), heavy)? {
             self.rotate(branch.child_mut(heavy), heavy)?;
         }
-        self.rotate(node, heavy.opposite())?;
-        Ok(self.branch_mut(node)?.height)
+        self.rotate(node, heavy.opposite())
     }
 
     /// Whether the `heavy` child of an unbalanced branch is itself heavier on its inner side. An even one is not.
     fn leans_inward(&self, child: &NodeRef, heavy: Side) -> Result<bool> {
         let (left, right) = self.base.children(child.at())?.ok_or(Error::MisplacedLeaf)?;
-        let (left, right) = (self.base.shape(left)?.height, self.base.shape(right)?.height);
+        let (left, right) = (self.height(left)?, self.height(right)?);
         Ok(match heavy {
             Side::Left => left < right,
             Side::Right => left > right,
@@ -44,7 +44,8 @@ impl Edit<'_> {
     }
 
     /// Turns the subtree at `node` towards `side`: the child of the other side comes up and takes the node as its child.
-    fn rotate(&mut self, node: &mut NodeRef, side: Side) -> Result<()> {
+    /// Returns its height.
+    fn rotate(&mut self, node: &mut NodeRef, side: Side) -> Result<u8> {
         let up = side.opposite();
         let branch = self.branch_mut(node)?;
         let inner = self.branch_mut(branch.child_mut(up))?.child(side).clone();
@@ -53,18 +54,19 @@ impl Edit<'_> {
         let sunk = std::mem::replace(node, pivot);
         let raised = self.branch_mut(node)?;
         *raised.child_mut(side) = sunk;
-        self.measure(raised)
-    }
-
-    fn balance(&self, branch: &MemBranch) -> Result<i32> {
-        Ok(i32::from(self.shape(&branch.left)?.height) - i32::from(self.shape(&branch.right)?.height))
+        self.measure(raised)?;
+        Ok(raised.height)
     }
 
     /// Takes height and size of a branch from its children.
     fn measure(&self, branch: &mut MemBranch) -> Result<()> {
-        let (left, right) = (self.shape(&branch.left)?, self.shape(&branch.right)?);
-        branch.height = left.height.max(right.height).checked_add(1).ok_or(Error::TooManyLeaves)?;
+        let (left, right) = (self.base.shape(branch.left.at())?, self.base.shape(branch.right.at())?);
+        branch.height = left.height.max(right.height) + 1;
         branch.size = left.size.checked_add(right.size).ok_or(Error::TooManyLeaves)?;
         Ok(())
+    }
+
+    fn height(&self, node: At<'_>) -> Result<u8> {
+        Ok(self.base.shape(node)?.height)
     }
 }

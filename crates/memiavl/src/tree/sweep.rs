@@ -9,10 +9,11 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use changeset::KvPair;
+use memiavl_iter::LeafId;
 
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
-use crate::tree::find::{Path, find};
+use crate::tree::find::{Path, Wanted, find};
 use crate::tree::node::{At, Body, BranchKey, MemNode, NodeRef, Side};
 
 /// Changes still to make, keys strictly ascending, and the way to the leaf of the first one from where the sweep stands.
@@ -20,6 +21,8 @@ struct Sweep<'p> {
     ahead: &'p [KvPair],
     path: Path,
     order: Ordering,
+    /// The leaf of the snapshot that the first change meets, if it meets one.
+    place: Option<LeafId>,
 }
 
 /// What the changes made in a subtree mean for the nodes above.
@@ -53,8 +56,8 @@ impl Edit<'_> {
             *root = (!first.delete).then(|| self.new_leaf(first.key.clone(), first.value.clone()));
             return Ok(rest);
         };
-        let found = find(self.base, node, &first.key)?;
-        let mut sweep = Sweep { ahead: pairs, path: found.path, order: found.order };
+        let found = find(self.base, node, Wanted::key(&first.key))?;
+        let mut sweep = Sweep { ahead: pairs, path: found.path, order: found.order, place: found.place() };
         if first.delete && found.order != Ordering::Equal {
             return Ok(rest);
         }
@@ -126,15 +129,26 @@ impl Edit<'_> {
             if is_above || all.low.as_ref().map_or(Ok(false), |low| self.base.key(low).map(|low| next.key < low))? {
                 return Ok(ControlFlow::Break(()));
             }
-            let found = find(self.base, node, &next.key)?;
+            let place = sweep.place.take().map_or(Ok(None), |last| self.place_behind(last, &next.key))?;
+            let found = find(self.base, node, Wanted { key: &next.key, place })?;
             if !next.delete || found.order == Ordering::Equal {
-                (sweep.path, sweep.order) = (found.path, found.order);
+                (sweep.path, sweep.order, sweep.place) = (found.path, found.order, found.place());
                 return Ok(ControlFlow::Continue(()));
             }
             // An absent key changes nothing, not even a version.
             sweep.ahead = &sweep.ahead[1..];
         }
         Ok(ControlFlow::Break(()))
+    }
+
+    /// The leaf of the snapshot behind `last`, if it has `key`: a migration takes one key after the other.
+    fn place_behind(&self, last: LeafId, key: &[u8]) -> Result<Option<LeafId>> {
+        let snapshot = self.base.snapshot();
+        let Some(next) = last.index().checked_add(1).filter(|next| *next < snapshot.leaf_count()) else {
+            return Ok(None);
+        };
+        let next = snapshot.leaf_id(next)?;
+        Ok((snapshot.key(next)? == key).then_some(next))
     }
 
     /// Sets the pair at the leaf where it belongs: replaces the leaf, whose version rises even when the value is the same, or
