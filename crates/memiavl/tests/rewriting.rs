@@ -240,3 +240,60 @@ fn a_block_in_work_is_no_moment_to_wait_for_a_snapshot() {
     store.finish_rewrite().expect("no failure");
     assert_eq!(store.snapshot_version(), 2);
 }
+
+#[test]
+fn a_snapshot_that_does_not_lead_to_the_live_roots_never_becomes_current() {
+    let dir = temporary();
+    let mut store = store(dir.path(), |options| options.commits_are_durable = false);
+    run_to(&mut store, 2);
+    store.request_snapshot().expect("started");
+    let nodes = dir.path().join("snapshot-00000000000000000002/evm/nodes");
+    while !nodes.exists() {
+        std::thread::yield_now();
+    }
+    // The hashes right above the leaves, but not the root's.
+    let mut bytes = fs::read(&nodes).expect("read");
+    bytes.chunks_mut(48).filter(|branch| branch[0] == 1).for_each(|branch| branch[16..].fill(0));
+    fs::write(&nodes, bytes).expect("written");
+
+    let roots = run_to(&mut store, 3);
+    store.set_durable_version(3);
+    let error = store.finish_rewrite().expect_err("noticed");
+    let Error::RewriteDiverged { name, version: 3, expected, got } = &error else { panic!("{error:?}") };
+    assert_eq!((name.as_str(), *expected), ("evm", roots[0][1].1));
+    assert_ne!(got, expected);
+    assert_eq!((store.snapshot_version(), error.kind()), (0, StoreErrorKind::Corruption));
+    assert_eq!(store.committed_roots().expect("roots"), roots[0]);
+    assert_eq!(snapshots(dir.path()), [0], "and its name is gone");
+    store.close().expect("closed");
+    let mut again = common::workload::store(dir.path(), |_| {});
+    assert_eq!((again.snapshot_version(), again.committed_roots().expect("roots")), (0, roots[0].clone()));
+    run_block(&mut again);
+    again.snapshot_now().expect("written");
+}
+
+#[test]
+fn a_snapshot_that_a_crash_left_behind_the_current_one_is_not_trusted() {
+    let dir = temporary();
+    let mut first = store(dir.path(), |_| {});
+    run_to(&mut first, 2);
+    first.snapshot_now().expect("written");
+    let roots = run_to(&mut first, 5);
+    first.close().expect("closed");
+    // As if the process had died before it pointed `current`; and one that the log does not reach.
+    let name = |version: u64| dir.path().join(format!("snapshot-{version:020}"));
+    for version in [4, 9] {
+        fs::create_dir(name(version)).expect("made");
+        fs::write(name(version).join("__metadata"), "of no use").expect("written");
+    }
+    let mut options = Options::read_only();
+    options.at_version = Some(4);
+    let reader = open(dir.path(), options).expect("opened").replay().expect("replayed");
+    assert_eq!((reader.snapshot_version(), reader.committed_roots().expect("roots")), (2, roots[1].clone()));
+    let mut again = store(dir.path(), |_| {});
+    assert_eq!((again.snapshot_version(), again.version()), (2, 5));
+    assert_eq!(snapshots(dir.path()), [0, 2, 9]);
+    run_to(&mut again, 9);
+    again.snapshot_now().expect("written over what stood there");
+    assert_eq!((again.snapshot_version(), snapshots(dir.path())), (9, vec![2, 9]));
+}

@@ -30,7 +30,7 @@ pub fn rollback(dir: &Path, version: u64) -> Result<()> {
     open(dir, options)?.replay_log()?;
 
     remove_temporary(dir)?;
-    let base = newest_snapshot(dir, version)?;
+    let base = newest_snapshot(dir, current, version)?;
     if base != current {
         point_current(dir, base)?;
     }

@@ -13,7 +13,7 @@ use crate::lock::Lock;
 use crate::multitree::Forest;
 use crate::open::directory::{CHANGELOG, Found, LOCK, look};
 use crate::open::options::{Access, Options};
-use crate::snapshot::{IoResult, remove_temporary, sync_dir, write_fresh};
+use crate::snapshot::{IoResult, remove_dir, remove_temporary, sync_dir, write_fresh};
 use crate::store::{MemIavl, Replayed};
 
 /// A store that is open, and whose log was read but not replayed.
@@ -75,7 +75,7 @@ fn open_read_only(dir: &Path, options: Options) -> Result<Unreplayed> {
     };
     let version = match options.at_version {
         None => current,
-        Some(wanted) => newest_snapshot(dir, wanted)?,
+        Some(wanted) => newest_snapshot(dir, current, wanted)?,
     };
     let snapshot = Snapshot::open(&dir.join(snapshot_name(version)))?;
     let log = Changelog::open_reader(&dir.join(CHANGELOG))?;
@@ -86,10 +86,11 @@ fn log_options(options: &Options) -> LogOptions {
     LogOptions { synced: options.changelog_synced }
 }
 
-/// The newest snapshot that is not later than `wanted`.
-pub(super) fn newest_snapshot(dir: &Path, wanted: u64) -> Result<u64> {
+/// The newest snapshot that is not later than `wanted`. One later than `current` does not count: a rewrite that was
+/// interrupted has left it, and nobody has seen that it leads to the live roots.
+pub(super) fn newest_snapshot(dir: &Path, current: u64, wanted: u64) -> Result<u64> {
     let snapshots = list_snapshots(dir)?;
-    let newest = snapshots.iter().rev().map(|(version, _)| *version).find(|version| *version <= wanted);
+    let newest = snapshots.iter().rev().map(|(version, _)| *version).find(|version| *version <= wanted.min(current));
     let oldest = snapshots.first().map(|(version, _)| *version);
     newest.ok_or_else(|| Error::VersionPruned { path: dir.to_owned(), wanted, oldest })
 }
@@ -145,9 +146,23 @@ impl Unreplayed {
             return Err(Error::VersionNotReached { path: dir, wanted, last: reached });
         }
         let snapshot_version = snapshot.version();
+        if options.access == Access::Writer {
+            remove_unproven(&dir, snapshot_version, reached)?;
+        }
         tracing::info!(version = forest.version(), snapshot_version, "memiavl is open");
         MemIavl::new(Replayed { dir, options, forest, log, snapshot_version, sealed, lock })
     }
+}
+
+/// Removes snapshots that an interrupted rewrite has left behind the current one, as far as the log has led to their
+/// versions; one that is later than the log might hold what nothing else does.
+fn remove_unproven(dir: &Path, current: u64, reached: u64) -> Result<()> {
+    for (version, path) in list_snapshots(dir)? {
+        if version > current && version <= reached {
+            remove_dir(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Replays the entry behind `forest`'s version; returns the app hash that its seal holds.

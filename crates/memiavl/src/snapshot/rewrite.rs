@@ -1,12 +1,14 @@
 //! A snapshot written in the background, and the state replayed on top of it.
 //!
 //! ```text
-//! worker  write under a temporary name, sync, rename ─► may it become current? ─► point current, map it
-//!         ─► replay the log as far as the owner has told ─► ready ─► free the old nodes, prune old snapshots
+//! worker  write under a temporary name, sync, rename ─► may it become current? ─► map it, replay the log as far as the
+//!         owner has told ─► ready ─► was it taken over? ─► point current, free the old nodes, prune old snapshots
 //! owner   commits meanwhile; at a commit that finds "ready": replay the last entries, compare roots, take over
 //! ```
+//! A snapshot that does not lead to the live roots never becomes current.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -18,7 +20,7 @@ use crate::error::{Doing, Error, Result};
 use crate::multitree::{Committed, Forest};
 use crate::open::replay_next;
 use crate::snapshot::current::point_current;
-use crate::snapshot::disk::IoResult;
+use crate::snapshot::disk::{IoResult, temporary_name};
 use crate::snapshot::pace::{Cancel, CancelHandle, Pace};
 use crate::snapshot::prune::{Keep, prune_snapshots};
 use crate::snapshot::write::write_snapshot;
@@ -35,9 +37,9 @@ pub(crate) struct Job {
 
 /// What the worker tells the owner.
 pub(crate) enum Report {
-    /// The snapshot is current, and the state on top of it has come so far.
+    /// The snapshot is written, and the state on top of it has come so far.
     Ready(Forest),
-    /// Old snapshots are gone; the log is not needed before the oldest that is left.
+    /// The snapshot is current, and old ones are gone; the log is not needed before the oldest that is left.
     Pruned { oldest: u64 },
     /// The rewrite is over before it was done; the store goes on with what it has.
     Failed(Error),
@@ -45,11 +47,11 @@ pub(crate) enum Report {
 
 /// What the owner tells the worker.
 pub(crate) enum Order {
-    /// The snapshot's version is durable: it may become current, and this much of the log be replayed on it.
-    Point { log: Log },
+    /// The snapshot's version is durable: it may become current. This much of the log is to be replayed on it.
+    Replay { log: Log },
     /// The log has gone on too far since: replay the rest of it.
     CatchUp { forest: Forest, log: Log },
-    /// The state was taken over: free the old one, and keep only these snapshots.
+    /// The state was taken over: make the snapshot current, free the old state, and keep only these snapshots.
     Finish { old: Arc<Committed>, keep: Keep },
 }
 
@@ -148,23 +150,24 @@ impl Worker {
         let written = write_snapshot(&self.dir, &committed, &mut pace)?;
         // What the blocks since have replaced is held by nobody else.
         drop(committed);
-        let Order::Point { mut log } = self.order()? else {
+        let unproven = Unproven(Some(&written));
+        let Order::Replay { mut log } = self.order()? else {
             return Err(Error::Cancelled);
         };
-        let snapshot = Snapshot::open(&written)?;
-        point_current(&self.dir, version)?;
-        tracing::info!(version, "snapshot is current");
-        let mut forest = Forest::mapped(&snapshot)?;
+        let mut forest = Forest::mapped(&Snapshot::open(&written)?)?;
         loop {
             self.catch_up(&log, &mut forest)?;
             self.tell(Report::Ready(forest))?;
             (forest, log) = match self.order()? {
                 Order::CatchUp { forest, log } => (forest, log),
                 Order::Finish { old, keep } => {
+                    unproven.keep();
+                    point_current(&self.dir, version)?;
+                    tracing::info!(version, "snapshot is current");
                     drop(old);
                     return self.tell(Report::Pruned { oldest: prune_snapshots(&self.dir, keep)? });
                 }
-                Order::Point { .. } => return Err(Error::Cancelled),
+                Order::Replay { .. } => return Err(Error::Cancelled),
             };
         }
     }
@@ -184,5 +187,25 @@ impl Worker {
 
     fn tell(&self, report: Report) -> Result<()> {
         self.reports.send(report).map_err(|_| Error::Cancelled)
+    }
+}
+
+/// A snapshot that nobody has compared with the live state yet. Dropped as such it becomes garbage: a name in the directory
+/// is a promise.
+struct Unproven<'p>(Option<&'p Path>);
+
+impl Unproven<'_> {
+    fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unproven<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.0
+            && let Err(error) = fs::rename(path, temporary_name(path))
+        {
+            tracing::error!(path = %path.display(), %error, "cannot give up a snapshot");
+        }
     }
 }

@@ -157,15 +157,23 @@ impl MemIavl {
         Ok(())
     }
 
-    /// Hears what the worker has to say; until its end if `wait`.
+    /// Hears what the worker has to say; until its end if `wait`. Any error ends the rewrite.
     fn poll_rewrite(&mut self, wait: bool) -> Result<()> {
+        match self.hear_rewrite(wait) {
+            Ok(()) => Ok(()),
+            Err(error @ Error::NotDurable { .. }) => Err(error),
+            Err(error) => self.end_rewrite().and(Err(error)),
+        }
+    }
+
+    fn hear_rewrite(&mut self, wait: bool) -> Result<()> {
         loop {
-            let may_point = self.may_point();
+            let may_replace = self.may_replace();
             let Some((rewrite, was_told)) = &mut self.rewrites.running else {
                 return Ok(());
             };
-            if may_point && !mem::replace(was_told, true) {
-                rewrite.order(Order::Point { log: Log::clone(&self.log) });
+            if may_replace && !mem::replace(was_told, true) {
+                rewrite.order(Order::Replay { log: Log::clone(&self.log) });
             }
             if wait && !*was_told {
                 return Err(Error::NotDurable { version: rewrite.version });
@@ -173,7 +181,7 @@ impl MemIavl {
             match rewrite.report(wait) {
                 Some(Report::Ready(forest)) => self.take_over(forest)?,
                 Some(Report::Pruned { oldest }) => self.prune_log(oldest)?,
-                Some(Report::Failed(error)) => return self.end_rewrite().and(Err(error)),
+                Some(Report::Failed(error)) => return Err(error),
                 None if wait || rewrite.is_over() => return self.end_rewrite(),
                 None => return Ok(()),
             }
@@ -182,7 +190,7 @@ impl MemIavl {
 
     /// A snapshot becomes current once its version can be rebuilt without it: what it stands for must not be lost while it
     /// stays.
-    fn may_point(&self) -> bool {
+    fn may_replace(&self) -> bool {
         let is_durable = |version| {
             let elsewhere = self.options.commits_are_durable || version <= self.rewrites.durable_version;
             elsewhere && self.log.synced_version().is_some_and(|synced| version <= synced)
@@ -208,8 +216,7 @@ impl MemIavl {
         let fresh = Committed::hashed(forest)?;
         let differs = fresh.roots().zip(self.trees.committed().roots()).find(|(new, old)| new != old);
         if let Some(((name, got), (_, expected))) = differs {
-            let error = Error::RewriteDiverged { name: name.to_owned(), version, expected, got };
-            return self.end_rewrite().and(Err(error));
+            return Err(Error::RewriteDiverged { name: name.to_owned(), version, expected, got });
         }
         let old = self.trees.rebase(Arc::new(fresh));
         self.snapshot_version = rewrite.version;
