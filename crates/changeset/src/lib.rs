@@ -41,4 +41,6 @@ pub use message::{
     TreeNameUpgrade,
 };
 pub use record::{BlockRecord, Handoff, JournalLine, ModuleCount};
-pub use traits::{NewStore, OldLog, OldStore, Pair, PairIter, Read, Scan, ScanOrder, ScanRange, Walk, Write};
+pub use traits::{
+    History, NewStore, OldLog, OldSite, OldStore, Pair, PairIter, Read, Scan, ScanOrder, ScanRange, Undo, Walk, Write,
+};

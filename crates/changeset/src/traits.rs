@@ -169,6 +169,9 @@ pub trait OldStore: Read + Scan + Walk + Write {
     /// A view of the last committed version.
     fn view(&self) -> Self::View;
 
+    /// Keeps every version from `version` on rebuildable, for rollbacks.
+    fn retain_from(&mut self, version: u64);
+
     /// Asks for a snapshot of the last committed version, written in the background.
     ///
     /// # Errors
@@ -285,4 +288,83 @@ pub trait NewStore: Read + Scan + Write {
     /// # Errors
     /// The limit on open views, I/O.
     fn view(&self) -> StoreResult<Self::View>;
+}
+
+/// What a new store remembers of its blocks, for whoever plans to go back.
+pub trait History {
+    /// The heights of its first and its last block; none before the first.
+    fn span(&self) -> Option<(u64, u64)>;
+
+    /// The commit info and app hash stored with block `height`; none if it is not kept.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn block(&self, height: u64) -> StoreResult<Option<(crate::CommitInfo, AppHash)>>;
+
+    /// Where the old store stood after block `height`; none if it had no part in it.
+    ///
+    /// # Errors
+    /// I/O, corruption, a block whose record is not kept.
+    fn last_handoff_at(&self, height: u64) -> StoreResult<Option<u64>>;
+
+    /// Checks that every block above `to` can be undone; changes nothing.
+    ///
+    /// # Errors
+    /// A record that is missing or damaged, I/O.
+    fn check_undo(&self, to: u64) -> StoreResult<()>;
+}
+
+/// Going back block by block: what a new store has for a rollback.
+pub trait Undo: NewStore {
+    /// What it remembers.
+    type History: History;
+
+    /// Its history, as committed.
+    fn history(&self) -> &Self::History;
+
+    /// Notes durably that a rollback to `to` is under way. A height before the store's first block is noted too: the whole
+    /// store goes then.
+    ///
+    /// # Errors
+    /// I/O.
+    fn begin_rollback(&mut self, to: u64) -> StoreResult<()>;
+
+    /// Where a rollback under way leads.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn rollback_target(&self) -> StoreResult<Option<u64>>;
+
+    /// Undoes the last block; the version that is the last one now.
+    ///
+    /// # Errors
+    /// A record that is missing or damaged, I/O.
+    fn undo_block(&mut self) -> StoreResult<u64>;
+
+    /// Ends the rollback under way: the later handoffs go, and the note with them.
+    ///
+    /// # Errors
+    /// Blocks that are still to be undone, I/O.
+    fn finish_rollback(&mut self) -> StoreResult<()>;
+}
+
+/// The old store as a directory that nobody has open for writing.
+pub trait OldSite {
+    /// The version that it would open at.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn last_version(&self) -> StoreResult<u64>;
+
+    /// The root hash of each tree at `version`, in name order; changes nothing.
+    ///
+    /// # Errors
+    /// A version that cannot be rebuilt, I/O, corruption.
+    fn roots_at(&self, version: u64) -> StoreResult<Vec<(String, Hash)>>;
+
+    /// Goes back to `version` for good. Repeating it after a crash, also one that came too late, ends in the same state.
+    ///
+    /// # Errors
+    /// A version that cannot be rebuilt, another process, I/O.
+    fn roll_back(&self, version: u64) -> StoreResult<()>;
 }

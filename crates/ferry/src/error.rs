@@ -32,6 +32,15 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// What an interrupted removal left could not be deleted.
+    #[error("cannot delete what an interrupted removal left; delete it by hand: path={}", path.display())]
+    Remove {
+        /// The directory.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// Views of an earlier opening are alive in this process.
     #[error("views of this home are open in this process; drop them first: home={} open={open}", home.display())]
     ViewsOpen {
@@ -51,7 +60,7 @@ impl Error {
             Self::FlatKv(error) => kind_of_store(error.kind()),
             Self::NoNode { .. } => ErrorKind::Configuration,
             Self::ViewsOpen { .. } => ErrorKind::Locked,
-            Self::TemporaryDirectory { .. } => ErrorKind::Io,
+            Self::TemporaryDirectory { .. } | Self::Remove { .. } => ErrorKind::Io,
         }
     }
 }

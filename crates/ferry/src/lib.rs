@@ -45,6 +45,7 @@ mod open;
 mod options;
 mod proof;
 mod registry;
+mod rollback;
 mod watch;
 
 pub use boundary::{self, Boundary};
@@ -58,11 +59,12 @@ pub use inspect::{ModuleStatus, Status, inspect};
 pub use memiavl::{Proof, ProofOp};
 pub use migrate_core::{
     BatchLimit, CancelToken, Committed, DEFAULT_MODULES, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
-    ModeSetting, NoObserver, Observer, OpenViews, Outcome,
+    ModeSetting, NewStorePlan, NoObserver, Observer, OpenViews, Outcome, RollbackPlan,
 };
 pub use migrate_metrics::Metrics;
 pub use node::Node;
 pub use options::{Durability, Options, SnapshotOptions};
+pub use rollback::{plan_rollback, roll_back};
 pub use watch::views_source;
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};
 

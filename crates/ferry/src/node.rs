@@ -12,7 +12,7 @@ use migrate_core::{BatchLimit, Committed, Engine, FlushReport, KillHook, Mode};
 use crate::error::Error;
 use crate::home::Home;
 use crate::options::Options;
-use crate::{View, Views, open, proof};
+use crate::{View, Views, open, proof, rollback};
 
 /// A chain node's state, open for writing. One thread owns it; any number of threads read through [`Views`].
 pub struct Node {
@@ -173,13 +173,16 @@ impl Node {
         Ok(memiavl.dir().join(memiavl_iter::snapshot_name(memiavl.snapshot_version())))
     }
 
-    /// Goes back to `height`.
+    /// Closes the node, goes back to block `to`, and opens it again with `options`.
     ///
     /// # Errors
-    /// Not yet: rolling back comes with a later version.
-    pub fn rollback(&mut self, height: u64) -> Result<(), Error> {
-        tracing::debug!(height, "rollback asked for");
-        Err(migrate_core::Error::NotYet { what: "rollback" }.into())
+    /// Views that are open; a block outside the window that can be rolled back. Nothing is changed then, but the node is
+    /// closed.
+    pub fn rollback(self, to: u64, options: Options) -> Result<Self, Error> {
+        let root = self.home.root().to_owned();
+        self.close()?;
+        rollback::roll_back(&root, to, &options)?;
+        Self::open(&root, options)
     }
 
     /// Proves to other chains what the app hash of the last block says of a key: that it exists, if memiavl has it, or that

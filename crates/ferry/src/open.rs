@@ -12,10 +12,11 @@ use migrate_core::{Engine, Found, NewStoreMaker};
 use crate::error::Error;
 use crate::home::Home;
 use crate::options::Options;
-use crate::registry;
+use crate::{registry, rollback};
 
 pub(crate) fn open(home: &Home, options: &Options) -> Result<Engine<MemIavl, FlatKv>, Error> {
     registry::check(home.root())?;
+    rollback::sweep(home)?;
     // FlatKV is only looked at so far: a directory of another program ends here, before anything is locked or made.
     let has_flatkv = match flatkv::probe(home.flatkv())? {
         Probe::Missing | Probe::Leftover => false,
@@ -31,6 +32,14 @@ pub(crate) fn open(home: &Home, options: &Options) -> Result<Engine<MemIavl, Fla
     let old =
         (has_memiavl || !has_flatkv).then(|| memiavl::open(home.memiavl(), memiavl_options(options))).transpose()?;
     let new = has_flatkv.then(|| FlatKv::open(home.flatkv(), &options.flatkv())).transpose()?;
+    if let Some(flatkv) = &new
+        && let Some(to) = flatkv.rollback_target()?
+    {
+        tracing::warn!(to, "going on with an interrupted rollback");
+        drop((old, new));
+        rollback::resume(home, options, to)?;
+        return open(home, options);
+    }
     let engine = Engine::open(Found { old, new }, options.engine(), maker(home, options))?;
     registry::enter(home.root(), engine.views().open());
     Ok(engine)

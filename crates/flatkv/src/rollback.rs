@@ -3,12 +3,13 @@
 //! A rollback begins with a synced marker, so that a crash in the middle of it is noticed; each block is then undone in a
 //! batch of its own, which carries the version with it; it ends with a batch that drops the later handoffs and the marker.
 
+use changeset::{AppHash, CommitInfo, History, StoreResult, Undo};
 use rocksdb::WriteBatch;
 
 use crate::codec::u64_record;
 use crate::error::{FlatKvError, Result};
 use crate::lattice::Lattices;
-use crate::meta;
+use crate::meta::{self, StoredBlock};
 use crate::open::check;
 use crate::options::{self, Durability, Family};
 use crate::source::Source;
@@ -20,23 +21,22 @@ impl FlatKv {
     /// Checks that every block above `to` can be undone; changes nothing.
     ///
     /// # Errors
-    /// A height outside the store's blocks, an undo record that is missing or damaged, I/O.
+    /// A height outside the store's blocks, an undo record that is missing or damaged, I/O, a poisoned store.
     pub fn check_undo(&self, to: u64) -> Result<()> {
         self.check_alive()?;
-        let span = self.undo_span(to)?;
-        for height in (to + 1..=span.last).rev() {
-            self.with_undo(height, |_| Ok(()))?;
-        }
-        Ok(())
+        self.view.check_undo(to)
     }
 
-    /// Notes durably that a rollback to `to` is under way.
+    /// Notes durably that a rollback to `to` is under way. Before the store's first block nothing is undone: whoever rolls
+    /// back removes the store.
     ///
     /// # Errors
     /// As [`check_undo`](Self::check_undo); pending writes; I/O, which poisons the store.
     pub fn begin_rollback(&mut self, to: u64) -> Result<()> {
         self.check_idle()?;
-        self.check_undo(to)?;
+        if self.view.span().is_none_or(|span| to >= span.first) {
+            self.view.check_undo(to)?;
+        }
         self.write_marker(meta::ROLLBACK_TO, to)
     }
 
@@ -57,8 +57,8 @@ impl FlatKv {
         self.check_idle()?;
         let height = self.view.span().ok_or(FlatKvError::NotSeeded)?.last;
         let to = height.saturating_sub(1);
-        let span = Span { last: to, ..self.undo_span(to)? };
-        let (batch, lattices) = self.with_undo(height, |record| self.undo_batch(height, record))?;
+        let span = Span { last: to, ..self.view.undo_span(to)? };
+        let (batch, lattices) = self.view.with_undo(height, |record| self.undo_batch(height, record))?;
         let stored = stored_block(self.view.source(), to)?;
         crate::open::agree("root before the block", &stored.root, &lattices.root())?;
         let changelog_synced = self.view.changelog_synced().min(to);
@@ -76,7 +76,7 @@ impl FlatKv {
     /// Blocks that are still to be undone, no rollback under way; I/O, which poisons the store.
     pub fn finish_rollback(&mut self) -> Result<()> {
         let to = self.rollback_target()?.ok_or(FlatKvError::Missing { record: "rollback marker", height: 0 })?;
-        let span = self.undo_span(to)?;
+        let span = self.view.undo_span(to)?;
         if span.last != to {
             return Err(FlatKvError::UndoTarget { first: span.first, version: span.last, to });
         }
@@ -104,21 +104,6 @@ impl FlatKv {
     /// I/O, which poisons the store.
     pub fn set_retired(&mut self, height: u64) -> Result<()> {
         self.write_marker(meta::RETIRED, height)
-    }
-
-    /// The store's blocks, if those above `to` can be undone at all: the first one cannot.
-    fn undo_span(&self, to: u64) -> Result<Span> {
-        match self.view.span() {
-            Some(span) if (span.first..=span.last).contains(&to) => Ok(span),
-            Some(Span { first, last: version }) => Err(FlatKvError::UndoTarget { first, version, to }),
-            None => Err(FlatKvError::NotSeeded),
-        }
-    }
-
-    fn with_undo<R>(&self, height: u64, read: impl FnOnce(UndoRecord<'_>) -> Result<R>) -> Result<R> {
-        let source = self.view.source();
-        let result = source.get(Family::Undo, &height.to_be_bytes(), |bytes| read(undo::decode(bytes)?))?;
-        result.ok_or(FlatKvError::Missing { record: "undo", height })
     }
 
     /// The batch that undoes the block at `height`, and the lattices that it leads to.
@@ -181,5 +166,77 @@ impl FlatKv {
         check(&view)?;
         self.publish(view);
         Ok(())
+    }
+}
+
+impl View {
+    /// Checks that every block above `to` can be undone; changes nothing.
+    ///
+    /// # Errors
+    /// A height outside the store's blocks, an undo record that is missing or damaged, I/O.
+    pub fn check_undo(&self, to: u64) -> Result<()> {
+        let span = self.undo_span(to)?;
+        for height in (to + 1..=span.last).rev() {
+            self.with_undo(height, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// The store's blocks, if those above `to` can be undone at all: the first one cannot.
+    fn undo_span(&self, to: u64) -> Result<Span> {
+        match self.span() {
+            Some(span) if (span.first..=span.last).contains(&to) => Ok(span),
+            Some(Span { first, last: version }) => Err(FlatKvError::UndoTarget { first, version, to }),
+            None => Err(FlatKvError::NotSeeded),
+        }
+    }
+
+    fn with_undo<R>(&self, height: u64, read: impl FnOnce(UndoRecord<'_>) -> Result<R>) -> Result<R> {
+        let source = self.source();
+        let result = source.get(Family::Undo, &height.to_be_bytes(), |bytes| read(undo::decode(bytes)?))?;
+        result.ok_or(FlatKvError::Missing { record: "undo", height })
+    }
+}
+
+impl History for View {
+    fn span(&self) -> Option<(u64, u64)> {
+        self.span().map(|span| (span.first, span.last))
+    }
+
+    fn block(&self, height: u64) -> StoreResult<Option<(CommitInfo, AppHash)>> {
+        let block = self.source().get(Family::Meta, &meta::block_key(height), StoredBlock::decode)?;
+        Ok(block.map(|block| (block.commit_info, block.app_hash)))
+    }
+
+    fn last_handoff_at(&self, height: u64) -> StoreResult<Option<u64>> {
+        Ok(stored_block(self.source(), height)?.last_handoff)
+    }
+
+    fn check_undo(&self, to: u64) -> StoreResult<()> {
+        Ok(self.check_undo(to)?)
+    }
+}
+
+impl Undo for FlatKv {
+    type History = View;
+
+    fn history(&self) -> &View {
+        &self.view
+    }
+
+    fn begin_rollback(&mut self, to: u64) -> StoreResult<()> {
+        Ok(self.begin_rollback(to)?)
+    }
+
+    fn rollback_target(&self) -> StoreResult<Option<u64>> {
+        Ok(self.rollback_target()?)
+    }
+
+    fn undo_block(&mut self) -> StoreResult<u64> {
+        Ok(self.undo_block()?)
+    }
+
+    fn finish_rollback(&mut self) -> StoreResult<()> {
+        Ok(self.finish_rollback()?)
     }
 }

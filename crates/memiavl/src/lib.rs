@@ -51,6 +51,6 @@ pub use changelog::{Changelog, Log, LogError, LogOptions, SEGMENT_BYTES, Torn};
 pub use error::{Doing, Error};
 pub use lock::LockHolder;
 pub use multitree::Savepoint;
-pub use open::{Access, Options, Unreplayed, open, rollback};
+pub use open::{Access, Options, Site, Unreplayed, open, rollback};
 pub use proof::{Proof, ProofOp};
 pub use store::{MemIavl, View};

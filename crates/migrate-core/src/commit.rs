@@ -138,6 +138,9 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let block = std::mem::take(&mut self.block);
         self.old_rests |= version >= LAST_VERSION || self.old.is_none();
         self.moved = moved;
+        if let Some(old) = &mut self.old {
+            old.retain_from(committed.height.saturating_sub(self.config.rollback_blocks));
+        }
         if let Some(manager) = &self.manager {
             manager.next_block();
             if manager.is_complete() && block.manager.is_some_and(|before| !before.is_complete()) {

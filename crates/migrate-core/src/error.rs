@@ -332,11 +332,13 @@ pub enum Error {
         /// The newest height.
         newest: u64,
     },
-    /// A call that this version does not have.
-    #[error("not yet: {what}")]
-    NotYet {
-        /// What was asked for.
-        what: &'static str,
+    /// A rollback to a height that it cannot lead to.
+    #[error("a rollback leads to an earlier block: to={to} last={from}")]
+    RollbackTarget {
+        /// The last block.
+        from: u64,
+        /// The height asked for.
+        to: u64,
     },
     /// A call that needs memiavl, after its end.
     #[error("memiavl rests since the last migration ended: {what}")]
@@ -376,7 +378,7 @@ impl Error {
             | Self::BlockInWork { .. }
             | Self::BlockTooLarge { .. }
             | Self::ViewGone { .. }
-            | Self::NotYet { .. } => ErrorKind::Input,
+            | Self::RollbackTarget { .. } => ErrorKind::Input,
             Self::VersionOrder { .. }
             | Self::UnexpectedVersion { .. }
             | Self::OldStoreAbsent { .. }

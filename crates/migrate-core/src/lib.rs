@@ -37,6 +37,7 @@ mod mode;
 mod observer;
 mod publish;
 mod recover;
+mod rollback;
 mod view;
 
 pub use batch::BatchLimit;
@@ -54,4 +55,5 @@ pub use mode::{BANK_MODULE, DEFAULT_MODULES, EVM_MODULE, LAST_VERSION, Mode, Rou
 pub use observer::{BlockReport, FlushReport, NoObserver, Observer, Side};
 pub use publish::{OpenViews, RECENT_VIEWS, Views};
 pub use recover::{Found, Heights, derive_mode};
+pub use rollback::{NewStorePlan, RollbackPlan, plan_rollback, roll_back};
 pub use view::View;

@@ -3,6 +3,7 @@
 #![expect(dead_code, reason = "each test binary uses its own part")]
 
 pub(crate) mod compare;
+pub(crate) mod golden;
 pub(crate) mod model;
 
 use bytes::Bytes;

@@ -6,6 +6,6 @@ mod rollback;
 mod unreplayed;
 
 pub use options::{Access, Options};
-pub use rollback::rollback;
+pub use rollback::{Site, rollback};
 pub(crate) use unreplayed::replay_next;
 pub use unreplayed::{Unreplayed, open};

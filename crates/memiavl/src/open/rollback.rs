@@ -3,8 +3,9 @@
 //! Each step can be interrupted, and the whole repeated: until the log is cut the store opens at its last version, from then
 //! on at the version rolled back to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use changeset::{Hash, OldLog, OldSite, OldStore, StoreResult};
 use memiavl_iter::list_snapshots;
 
 use crate::changelog::{Changelog, LogOptions};
@@ -45,4 +46,31 @@ pub fn rollback(dir: &Path, version: u64) -> Result<()> {
     sync_dir(dir)?;
     tracing::info!(version, snapshot_version = base, "memiavl is rolled back");
     Ok(())
+}
+
+/// A store's directory that this process does not have open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site(PathBuf);
+
+impl Site {
+    /// The store in `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self(dir.into())
+    }
+}
+
+impl OldSite for Site {
+    fn last_version(&self) -> StoreResult<u64> {
+        Ok(open(&self.0, Options::read_only())?.last_version())
+    }
+
+    fn roots_at(&self, version: u64) -> StoreResult<Vec<(String, Hash)>> {
+        let mut options = Options::read_only();
+        options.at_version = Some(version);
+        open(&self.0, options)?.replay()?.committed_roots()
+    }
+
+    fn roll_back(&self, version: u64) -> StoreResult<()> {
+        Ok(rollback(&self.0, version)?)
+    }
 }

@@ -76,6 +76,10 @@ impl OldStore for MemIavl {
         View::new(Arc::clone(self.trees.committed()))
     }
 
+    fn retain_from(&mut self, version: u64) {
+        self.set_retain_from(version);
+    }
+
     fn request_snapshot(&mut self) -> StoreResult<()> {
         self.check_writable()?;
         Ok(self.request_rewrite()?)
