@@ -9,6 +9,7 @@
 
 mod demo;
 mod generate;
+mod one_rocksdb;
 mod run;
 mod setup;
 mod test;

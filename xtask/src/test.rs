@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{generate, run, setup, tidy};
+use crate::{generate, one_rocksdb, run, setup, tidy};
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     run::check(&mut run::cargo(["fmt", "--all", "--check"]))?;
     step("tidy");
     tidy::run()?;
+    one_rocksdb::check()?;
     step("lints");
     run::check(&mut run::cargo([
         "clippy",
