@@ -194,7 +194,7 @@ fn versions_that_are_not_there_are_refused() {
         matches!(&error, Error::VersionPruned { path, wanted: 1, oldest: Some(2) } if path == dir.path()),
         "{error:?}"
     );
-    let error = open(dir.path(), at(4)).expect("opened").replay().err().expect("refused");
+    let error = open(dir.path(), at(4)).expect("opened").replay().expect_err("refused");
     let error = error.downcast_ref::<Error>().expect("ours");
     assert!(matches!(error, Error::VersionNotReached { path, wanted: 4, last: 3 } if path == dir.path()), "{error:?}");
     let mut options = Options::writer();
@@ -211,7 +211,7 @@ fn replay_of(entry: &ChangelogEntry) -> Error {
     unreplayed.append(&[handoff]).expect("appended");
     drop(unreplayed);
     let unreplayed = open(dir.path(), Options::read_only()).expect("opened");
-    match unreplayed.replay().err().expect("refused").downcast_ref() {
+    match unreplayed.replay().expect_err("refused").downcast_ref() {
         Some(Error::Replay { version: 4, source }) => match &**source {
             Error::UnknownTree { name, version } => Error::UnknownTree { name: name.clone(), version: *version },
             Error::TreeExists { name } => Error::TreeExists { name: name.clone() },
@@ -242,7 +242,7 @@ fn a_log_that_does_not_reach_the_snapshot_is_a_gap_unless_it_is_filled() {
     assert_eq!((unreplayed.last_version(), unreplayed.entry(2).expect("read")), (2, None));
     drop(unreplayed);
 
-    let refused = open(dir.path(), Options::writer()).expect("opened").replay().err().expect("refused");
+    let refused = open(dir.path(), Options::writer()).expect("opened").replay().expect_err("refused");
     let error = refused.downcast_ref::<Error>().expect("ours");
     assert!(matches!(error, Error::LogGap { path, version: 2 } if *path == dir.path().join("changelog")), "{error:?}");
     assert_eq!(refused.kind(), StoreErrorKind::Corruption);
@@ -260,7 +260,7 @@ fn a_log_that_begins_behind_the_snapshot_is_a_gap() {
     let mut unreplayed = open(dir.path(), Options::writer()).expect("opened");
     let entry = ChangelogEntry { version: 4, ..Default::default() };
     unreplayed.append(&[Handoff { version: 4, entry: entry.encode_to_vec().into() }]).expect("appended");
-    let refused = unreplayed.replay().err().expect("refused");
+    let refused = unreplayed.replay().expect_err("refused");
     let error = refused.downcast_ref::<Error>().expect("ours");
     assert!(matches!(error, Error::LogGap { path, version: 3 } if *path == log), "{error:?}");
 }

@@ -169,11 +169,11 @@ fn a_rewrite_that_fails_is_told_and_loses_nothing() {
     let dir = temporary();
     let mut failing = store(dir.path(), |_| {});
     run_to(&mut failing, 2);
-    // A file where the temporary directory must be made.
-    let blocked = dir.path().join("snapshot-00000000000000000002-tmp");
-    fs::write(&blocked, "in the way").expect("written");
-    let Err(Error::Io { doing: Doing::Remove, path, .. }) = failing.snapshot_now() else { panic!("written") };
-    assert_eq!(path, blocked);
+    // No room for the new snapshot: the directory itself is gone.
+    let elsewhere = dir.path().with_extension("elsewhere");
+    fs::rename(dir.path(), &elsewhere).expect("renamed");
+    let Err(Error::Io { doing: Doing::Write, path, .. }) = failing.snapshot_now() else { panic!("written") };
+    assert_eq!(path, dir.path().join("snapshot-00000000000000000002-tmp"));
     assert!(failing.take_background_failure().is_none(), "told once");
 
     failing.request_snapshot().expect("started");
@@ -185,7 +185,7 @@ fn a_rewrite_that_fails_is_told_and_loses_nothing() {
         }
     };
     assert_eq!(error.kind(), StoreErrorKind::Io);
-    fs::remove_file(&blocked).expect("removed");
+    fs::rename(&elsewhere, dir.path()).expect("renamed back");
     failing.snapshot_now().expect("written");
     let (version, roots) = (failing.version(), failing.committed_roots().expect("roots"));
     assert_eq!(failing.snapshot_version(), version);

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use memiavl_iter::{TMP_SUFFIX, list_snapshots};
+use memiavl_iter::list_snapshots;
 
 use crate::error::{Doing, Error, Result};
-use crate::snapshot::{IoResult, read_current};
+use crate::snapshot::{IoResult, is_temporary, read_current};
 
 /// Name of the log's directory.
 pub(super) const CHANGELOG: &str = "changelog";
@@ -47,7 +47,7 @@ pub(super) fn look(dir: &Path) -> Result<Found> {
         let is_ours = match name.as_ref() {
             LOCK => true,
             CHANGELOG => fs::read_dir(&path).doing(Doing::List, &path)?.next().is_none(),
-            name => name.ends_with(TMP_SUFFIX) || snapshots.iter().any(|(_, snapshot)| *snapshot == path),
+            name => is_temporary(name) || snapshots.iter().any(|(_, snapshot)| *snapshot == path),
         };
         if !is_ours {
             return Err(Error::ForeignDirectory { path: dir.to_owned(), found: path });

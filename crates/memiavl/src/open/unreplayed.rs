@@ -1,5 +1,6 @@
 //! A store opened and locked, its log read but not replayed.
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,16 @@ pub struct Unreplayed {
     snapshot: Snapshot,
     log: Changelog,
     lock: Option<Lock>,
+}
+
+impl fmt::Debug for Unreplayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (dir, snapshot_version) = (&self.dir, self.snapshot.version());
+        f.debug_struct("Unreplayed")
+            .field("dir", dir)
+            .field("snapshot_version", &snapshot_version)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Opens the store in `dir`. A writer makes a missing store, and changes nothing before it holds the lock and knows that the

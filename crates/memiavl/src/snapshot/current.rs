@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use memiavl_iter::{parse_snapshot_name, snapshot_name};
 
 use crate::error::{Doing, Error, Result};
-use crate::snapshot::disk::{IoResult, sync_dir, temporary_name};
+use crate::snapshot::disk::{IoResult, remove_leftover, sync_dir, temporary_name};
 
 /// Name of the link.
-const CURRENT: &str = "current";
+pub(super) const CURRENT: &str = "current";
 /// Longer than any snapshot's name.
 const NAME_BYTES_MAX: u64 = 64;
 
@@ -42,10 +42,7 @@ pub(crate) fn read_current(dir: &Path) -> Result<Option<u64>> {
 pub(crate) fn point_current(dir: &Path, version: u64) -> Result<()> {
     let path = dir.join(CURRENT);
     let temporary = temporary_name(&path);
-    match fs::remove_file(&temporary) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).doing(Doing::Remove, &temporary),
-        _ => {}
-    }
+    remove_leftover(&temporary)?;
     symlink(snapshot_name(version), &temporary).doing(Doing::Link, &temporary)?;
     fs::rename(&temporary, &path).doing(Doing::Rename, &temporary)?;
     sync_dir(dir)

@@ -1,12 +1,13 @@
 //! Calls to the system that name what they were about when they fail.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use memiavl_iter::TMP_SUFFIX;
+use memiavl_iter::{TMP_SUFFIX, parse_snapshot_name};
 
 use crate::error::{Doing, Error, Result};
+use crate::snapshot::current::CURRENT;
 
 /// Names the call and the path of a system error.
 pub(crate) trait IoResult<T> {
@@ -28,8 +29,9 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
 /// Removes a directory so that a crash leaves it whole or as garbage: it takes a temporary name first.
 pub(crate) fn remove_dir(dir: &Path) -> Result<()> {
     let temporary = temporary_name(dir);
+    remove_leftover(&temporary)?;
     fs::rename(dir, &temporary).doing(Doing::Rename, dir)?;
-    fs::remove_dir_all(&temporary).doing(Doing::Remove, &temporary)
+    remove_leftover(&temporary)
 }
 
 /// The name of `path` while it is unfinished.
@@ -39,19 +41,28 @@ pub(crate) fn temporary_name(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// Whether `name` is that of an unfinished snapshot or link. Other names, however they end, are not ours to remove.
+pub(crate) fn is_temporary(name: &str) -> bool {
+    name.strip_suffix(TMP_SUFFIX).is_some_and(|name| name == CURRENT || parse_snapshot_name(name).is_some())
+}
+
 /// Removes what an interrupted write left in `dir`.
 pub(crate) fn remove_temporary(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).doing(Doing::List, dir)? {
         let entry = entry.doing(Doing::List, dir)?;
-        if !entry.file_name().to_string_lossy().ends_with(TMP_SUFFIX) {
-            continue;
-        }
-        let path = entry.path();
-        if entry.file_type().doing(Doing::List, &path)?.is_dir() {
-            fs::remove_dir_all(&path).doing(Doing::Remove, &path)?;
-        } else {
-            fs::remove_file(&path).doing(Doing::Remove, &path)?;
+        if entry.file_name().to_str().is_some_and(is_temporary) {
+            remove_leftover(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Removes the directory, link or file at `path`, if there is one.
+pub(crate) fn remove_leftover(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).doing(Doing::Read, path),
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path).doing(Doing::Remove, path),
+        Ok(_) => fs::remove_file(path).doing(Doing::Remove, path),
+    }
 }

@@ -9,7 +9,7 @@ mod tree_files;
 mod write;
 
 pub(crate) use current::{point_current, read_current};
-pub(crate) use disk::{IoResult, remove_dir, remove_temporary, sync_dir};
+pub(crate) use disk::{IoResult, is_temporary, remove_dir, remove_temporary, sync_dir};
 #[cfg(test)]
 pub(crate) use pace::{Cancel, Pace};
 pub(crate) use prune::Keep;

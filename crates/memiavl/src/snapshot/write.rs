@@ -11,7 +11,7 @@ use prost::Message;
 use crate::error::{Doing, Result};
 use crate::multitree::Committed;
 use crate::snapshot::current::point_current;
-use crate::snapshot::disk::{IoResult, remove_dir, sync_dir, temporary_name};
+use crate::snapshot::disk::{IoResult, remove_dir, remove_leftover, sync_dir, temporary_name};
 use crate::snapshot::pace::Pace;
 use crate::snapshot::tree_files::write_tree;
 
@@ -68,13 +68,6 @@ fn put_in_place(dir: &Path, temporary: &Path, finished: &Path) -> Result<()> {
     sync_dir(temporary)?;
     fs::rename(temporary, finished).doing(Doing::Rename, temporary)?;
     sync_dir(dir)
-}
-
-fn remove_leftover(temporary: &Path) -> Result<()> {
-    match fs::symlink_metadata(temporary) {
-        Ok(_) => fs::remove_dir_all(temporary).doing(Doing::Remove, temporary),
-        Err(_) => Ok(()),
-    }
 }
 
 /// Whether a snapshot of this version that stands there already is of this very state.

@@ -1,5 +1,6 @@
 //! The store itself: what it holds, what it tells, how it ends.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use changeset::{AppHash, CommitInfo, Hash, LATTICE_STORE, TreeNameUpgrade, app_hash};
@@ -133,6 +134,13 @@ impl MemIavl {
 
     fn working(&self) -> &Forest {
         self.trees.working()
+    }
+}
+
+impl fmt::Debug for MemIavl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = self.trees.committed().version();
+        f.debug_struct("MemIavl").field("dir", &self.dir).field("version", &version).finish_non_exhaustive()
     }
 }
 

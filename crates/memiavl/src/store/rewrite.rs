@@ -3,6 +3,9 @@
 use std::mem;
 use std::sync::Arc;
 
+use changeset::Hash;
+use memiavl_iter::EMPTY_ROOT;
+
 use crate::changelog::Log;
 use crate::error::{Error, Result};
 use crate::multitree::{Committed, Forest};
@@ -214,10 +217,7 @@ impl MemIavl {
             replay_next(&self.log, &mut forest)?;
         }
         let fresh = Committed::hashed(forest)?;
-        let differs = fresh.roots().zip(self.trees.committed().roots()).find(|(new, old)| new != old);
-        if let Some(((name, got), (_, expected))) = differs {
-            return Err(Error::RewriteDiverged { name: name.to_owned(), version, expected, got });
-        }
+        check_same_roots(self.trees.committed(), &fresh)?;
         let old = self.trees.rebase(Arc::new(fresh));
         self.snapshot_version = rewrite.version;
         self.rewrites.replay_bytes -= self.rewrites.covered_bytes;
@@ -245,4 +245,19 @@ impl MemIavl {
         self.is_poisoned |= ended.is_err();
         ended
     }
+}
+
+/// The state on top of a new snapshot must be the live one, tree by tree.
+fn check_same_roots(live: &Committed, fresh: &Committed) -> Result<()> {
+    let (live_roots, fresh_roots): (Vec<_>, Vec<_>) = (live.roots().collect(), fresh.roots().collect());
+    for at in 0..live_roots.len().max(fresh_roots.len()) {
+        let (expected, got) = (live_roots.get(at).copied(), fresh_roots.get(at).copied());
+        if expected != got {
+            let name = expected.or(got).map_or("", |(name, _)| name).to_owned();
+            let root = |tree: Option<(&str, Hash)>| tree.map_or(EMPTY_ROOT, |(_, root)| root);
+            let (version, expected, got) = (live.version(), root(expected), root(got));
+            return Err(Error::RewriteDiverged { name, version, expected, got });
+        }
+    }
+    Ok(())
 }

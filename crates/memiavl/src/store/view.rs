@@ -1,5 +1,6 @@
 //! A view: one committed version, for as long as someone holds it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use changeset::{CommitInfo, Hash};
@@ -9,7 +10,7 @@ use crate::store::read::impl_reads;
 
 /// An immutable view of a committed version. It owns what it reads and takes no lock: the store may commit, rewrite its
 /// snapshot or close meanwhile.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct View(Arc<Committed>);
 
 impl View {
@@ -34,6 +35,12 @@ impl View {
 
     pub(crate) fn forest(&self) -> &Forest {
         self.0.forest()
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("version", &self.version()).finish_non_exhaustive()
     }
 }
 
