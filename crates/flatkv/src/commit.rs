@@ -18,27 +18,34 @@ pub(crate) const PRUNE_INTERVAL_BLOCKS: u64 = 64;
 
 /// Writes the block in work and `record`, whose height is the next one, in one batch, and starts the next block.
 pub(crate) fn commit(store: &mut FlatKv, record: &BlockRecord) -> Result<()> {
-    // What is on disk stays on disk, whatever a caller says later: handoffs may be gone up to there.
-    let synced = record.changelog_synced.max(store.view.changelog_synced());
-    let batch = batch(store, record, synced);
+    let progress = progress(store, record);
+    let batch = batch(store, record, &progress);
     let write = options::write(store.durability);
     store.database.db.write_opt(batch, &write).map_err(|error| store.database.error("commit", error))?;
 
-    let first = store.view.span().map_or(record.height, |span| span.first);
-    let span = Span { first, last: record.height };
-    let progress = Progress { span: Some(span), changelog_synced: synced, last_handoff: last_handoff(store, record) };
     let source = Source::snapshot(store.database.clone());
     store.publish(View::new(source, progress, store.block.lattices().clone()));
     Ok(())
 }
 
-fn batch(store: &FlatKv, record: &BlockRecord, synced: u64) -> WriteBatch {
+/// How far the stores are after the block.
+fn progress(store: &FlatKv, record: &BlockRecord) -> Progress {
+    let first = store.view.span().map_or(record.height, |span| span.first);
+    Progress {
+        span: Some(Span { first, last: record.height }),
+        // What is on disk stays on disk, whatever a caller says later: handoffs may be gone up to there.
+        changelog_synced: record.changelog_synced.max(store.view.changelog_synced()),
+        last_handoff: record.handoff.as_ref().map(|_| record.height).or(store.view.last_handoff()),
+    }
+}
+
+fn batch(store: &FlatKv, record: &BlockRecord, progress: &Progress) -> WriteBatch {
     let mut batch = WriteBatch::default();
     put_rows(&mut batch, store);
-    put_metadata(&mut batch, store, record, synced);
+    put_metadata(&mut batch, store, record, progress);
     put_records(&mut batch, store, record);
     if record.height.is_multiple_of(PRUNE_INTERVAL_BLOCKS) {
-        drop_old_records(&mut batch, store, record, synced);
+        drop_old_records(&mut batch, store, record, progress);
     }
     batch
 }
@@ -56,7 +63,7 @@ fn put_rows(batch: &mut WriteBatch, store: &FlatKv) {
     }
 }
 
-fn put_metadata(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, synced: u64) {
+fn put_metadata(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, progress: &Progress) {
     let family = store.database.family(Family::Meta);
     for (part, entry, _) in store.block.lattices().changed(store.view.lattices()) {
         batch.put_cf(family, meta::lattice_key(part), entry.encode());
@@ -65,19 +72,14 @@ fn put_metadata(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, sy
         batch.put_cf(family, meta::FIRST, record.height.to_be_bytes());
     }
     batch.put_cf(family, meta::VERSION, record.height.to_be_bytes());
-    batch.put_cf(family, meta::CHANGELOG_SYNCED, synced.to_be_bytes());
+    batch.put_cf(family, meta::CHANGELOG_SYNCED, progress.changelog_synced.to_be_bytes());
     let block = StoredBlock {
         app_hash: record.app_hash,
         root: store.block.lattices().root(),
-        last_handoff: last_handoff(store, record),
+        last_handoff: progress.last_handoff,
         commit_info: record.commit_info.clone(),
     };
     batch.put_cf(family, meta::block_key(record.height), block.encode());
-}
-
-/// The height of the last handoff after the block.
-fn last_handoff(store: &FlatKv, record: &BlockRecord) -> Option<u64> {
-    record.handoff.as_ref().map(|_| record.height).or(store.view.last_handoff())
 }
 
 fn put_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord) {
@@ -91,16 +93,17 @@ fn put_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord) {
 }
 
 /// Drops the records that neither a rollback nor a reopening can need any more.
-fn drop_old_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, synced: u64) {
+fn drop_old_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, progress: &Progress) {
     let database = &store.database;
     let none = 0_u64.to_be_bytes();
     // A rollback leads to this block at the lowest: it stays, what undoes it may go.
     let oldest = record.height.saturating_sub(record.rollback_blocks);
     batch.delete_range_cf(database.family(Family::Undo), none, oldest.saturating_add(1).to_be_bytes());
     batch.delete_range_cf(database.family(Family::Journal), none, oldest.to_be_bytes());
-    let unsynced = synced.min(record.height).saturating_add(1);
-    batch.delete_range_cf(database.family(Family::Handoff), none, unsynced.to_be_bytes());
-    // A block's record says whether its handoff must be there, so it stays as long as that.
+    let synced = progress.changelog_synced.min(record.height);
+    batch.delete_range_cf(database.family(Family::Handoff), none, synced.saturating_add(1).to_be_bytes());
+    // A block's record says whether its handoff must be there, so it stays as long as that is asked.
+    let needed = progress.needed_handoffs().map_or(oldest, |needed| oldest.min(*needed.start()));
     let family = database.family(Family::Meta);
-    batch.delete_range_cf(family, meta::block_key(0), meta::block_key(oldest.min(unsynced)));
+    batch.delete_range_cf(family, meta::block_key(0), meta::block_key(needed));
 }

@@ -179,9 +179,10 @@ fn check_empty(view: &View) -> Result<()> {
     Ok(())
 }
 
-/// Every block behind the synced part of the changelog that has a handoff still has it.
+/// Every block that has a handoff which the old store may still need has it. Blocks behind the last handoff have none.
 fn check_handoffs(view: &View, span: Span) -> Result<()> {
-    for height in span.first.max(view.changelog_synced().saturating_add(1))..=span.last {
+    let Some(needed) = view.needed_handoffs() else { return Ok(()) };
+    for height in *needed.start().max(&span.first)..=*needed.end() {
         let present = view.source().get(Family::Handoff, &height.to_be_bytes(), |_| Ok(()))?;
         if present.is_none() && stored_block(view.source(), height)?.last_handoff == Some(height) {
             return Err(FlatKvError::Missing { record: "handoff", height });

@@ -187,8 +187,7 @@ impl NewStore for FlatKv {
         if let Some(entry) = entry {
             return Ok(Some(Handoff { version: height, entry }));
         }
-        let is_needed = height > self.view.changelog_synced()
-            && self.view.span().is_some_and(|span| (span.first..=span.last).contains(&height));
+        let is_needed = self.view.needed_handoffs().is_some_and(|needed| needed.contains(&height));
         if is_needed && stored_block(&self.live, height)?.last_handoff == Some(height) {
             Err(FlatKvError::Missing { record: "handoff", height })?;
         }

@@ -1,5 +1,6 @@
 //! A view: the store at one committed version, owned and immutable.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -43,6 +44,13 @@ pub(crate) struct Progress {
     pub(crate) changelog_synced: u64,
     /// The height of the last block that had a handoff.
     pub(crate) last_handoff: Option<u64>,
+}
+
+impl Progress {
+    pub(crate) fn needed_handoffs(&self) -> Option<RangeInclusive<u64>> {
+        let last = self.last_handoff.filter(|last| *last > self.changelog_synced)?;
+        Some(self.changelog_synced + 1..=last)
+    }
 }
 
 impl View {
@@ -91,6 +99,11 @@ impl View {
     /// The height of the last block that had a handoff: where the old store must stand.
     pub fn last_handoff(&self) -> Option<u64> {
         self.0.progress.last_handoff
+    }
+
+    /// The heights whose handoffs the old store may still need: not known to be synced, up to the last one.
+    pub(crate) fn needed_handoffs(&self) -> Option<RangeInclusive<u64>> {
+        self.0.progress.needed_handoffs()
     }
 
     pub(crate) fn lattices(&self) -> &Lattices {

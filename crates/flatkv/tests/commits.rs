@@ -113,18 +113,39 @@ fn old_records_are_dropped_and_those_still_needed_stay() {
 }
 
 #[test]
-fn blocks_stay_as_long_as_they_tell_whether_a_handoff_must_be_there() {
+fn a_block_stays_as_long_as_it_tells_whether_its_handoff_must_be_there() {
     let dir = tempdir().expect("a directory");
     let mut store = seeded(dir.path(), 1);
-    for _ in 1..=128 {
-        let record = BlockRecord { changelog_synced: 3, rollback_blocks: 10, ..record(&store) };
+    for height in 1..=128 {
+        // The fifth block alone had nothing for the old store.
+        let handoff = Some(handoff(height)).filter(|_| height != 5);
+        let record = BlockRecord { handoff, changelog_synced: 3, rollback_blocks: 10, ..record(&store) };
         store.commit(&record).expect("commits");
     }
     for height in 4..=128 {
-        assert_eq!(store.handoff(height).expect("reads"), Some(handoff(height)));
+        assert_eq!(store.handoff(height).expect("reads"), Some(handoff(height)).filter(|_| height != 5));
+        assert!(store.block(height).expect("reads").is_some());
     }
     drop(store);
     open(dir.path());
+}
+
+#[test]
+fn once_the_old_store_rests_old_blocks_are_dropped_although_its_log_stands_still() {
+    let dir = tempdir().expect("a directory");
+    let mut store = seeded(dir.path(), 1);
+    for height in 1..=192 {
+        let handoff = Some(handoff(height)).filter(|_| height <= 4);
+        let record = BlockRecord { handoff, changelog_synced: 4, rollback_blocks: 10, ..record(&store) };
+        store.commit(&record).expect("commits");
+    }
+    for height in 1..=192 {
+        assert_eq!(store.block(height).expect("reads").is_some(), height >= 182, "block {height}");
+        assert_eq!(store.handoff(height).expect("reads"), None);
+    }
+    assert_eq!(store.last_handoff().expect("reads"), Some(4));
+    drop(store);
+    assert_eq!(open(dir.path()).last_handoff().expect("reads"), Some(4));
 }
 
 #[test]

@@ -99,21 +99,37 @@ fn no_more_of_the_changelog_is_synced_than_there_are_blocks() {
 }
 
 #[test]
-fn a_rollback_outside_the_stores_blocks_is_refused() {
+fn blocks_outside_the_stores_span_cannot_be_undone() {
     let dir = tempdir().expect("a directory");
     let mut store = seeded(dir.path(), 4);
     assert!(matches!(store.check_undo(3), Err(FlatKvError::NotSeeded)));
     commit(&mut store, &block(4));
     commit(&mut store, &block(5));
-    for to in [0, 3, 6, u64::MAX] {
-        match store.begin_rollback(to) {
-            Err(error @ FlatKvError::UndoTarget { first: 4, version: 5, .. }) => {
-                assert_eq!(error.kind(), StoreErrorKind::Input);
-            }
-            other => panic!("another answer: {other:?}"),
+    let refused = |result: flatkv::Result<()>| match result {
+        Err(error @ FlatKvError::UndoTarget { first: 4, version: 5, .. }) => {
+            assert_eq!(error.kind(), StoreErrorKind::Input);
         }
+        other => panic!("another answer: {other:?}"),
+    };
+    for to in [0, 3, 6, u64::MAX] {
+        refused(store.check_undo(to));
     }
-    assert_eq!(store.rollback_target().expect("reads"), None);
+    for to in [6, u64::MAX] {
+        refused(store.begin_rollback(to));
+        assert_eq!(store.rollback_target().expect("reads"), None);
+    }
+}
+
+#[test]
+fn a_rollback_to_before_the_first_block_is_noted_and_left_to_whoever_removes_the_store() {
+    let dir = tempdir().expect("a directory");
+    let mut store = seeded(dir.path(), 4);
+    commit(&mut store, &block(4));
+    store.begin_rollback(3).expect("is noted");
+    assert_eq!(store.rollback_target().expect("reads"), Some(3));
+    assert!(matches!(store.finish_rollback(), Err(FlatKvError::UndoTarget { first: 4, to: 3, .. })));
+    drop(store);
+    assert_eq!(open(dir.path()).rollback_target().expect("reads"), Some(3));
 }
 
 #[test]

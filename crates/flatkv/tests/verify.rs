@@ -125,6 +125,44 @@ fn a_missing_handoff_stops_the_opening() {
     }
 }
 
+/// Changes the last block's undo record.
+fn tamper_undo(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    tamper(dir, "undo", |db, cf| {
+        let mut record = db.get_cf(cf, 20_u64.to_be_bytes()).expect("reads").expect("a record");
+        change(&mut record);
+        db.put_cf(cf, 20_u64.to_be_bytes(), record).expect("writes");
+    });
+}
+
+#[test]
+fn an_undo_record_that_leads_elsewhere_is_refused_and_changes_nothing() {
+    let dir = tempdir().expect("a directory");
+    drop(filled(dir.path()));
+    // Count, lane, module with its length, presence and length of the entry: then a limb of its state.
+    tamper_undo(dir.path(), |record| record[4 + 1 + 4 + 3 + 1 + 4 + 100] ^= 1);
+    let mut store = open(dir.path());
+    let root = store.committed_root();
+    assert!(matches!(store.undo_block(), Err(FlatKvError::Disagree { what: "root before the block", .. })));
+    assert_eq!((store.version(), store.committed_root()), (Some(20), root));
+    commit(&mut store, &[]);
+    assert_eq!(store.version(), Some(21), "nothing was written, so the store goes on");
+}
+
+#[test]
+fn a_torn_undo_record_is_found_before_a_rollback_begins() {
+    let dir = tempdir().expect("a directory");
+    drop(filled(dir.path()));
+    tamper_undo(dir.path(), |record| record.truncate(record.len() - 1));
+    let mut store = open(dir.path());
+    match store.begin_rollback(10) {
+        Err(error @ FlatKvError::Record { record: "undo", .. }) => {
+            assert_eq!(error.kind(), changeset::StoreErrorKind::Corruption);
+        }
+        other => panic!("another answer: {other:?}"),
+    }
+    assert_eq!(store.rollback_target().expect("reads"), None);
+}
+
 #[test]
 fn a_damaged_row_is_an_error_and_not_an_absence() {
     let dir = tempdir().expect("a directory");
