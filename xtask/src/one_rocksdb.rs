@@ -53,7 +53,9 @@ mod tests {
     #[test]
     fn another_feature_below_rocksdb_is_seen_and_one_beside_it_is_not() {
         let tree = |below: &str, beside: &str| {
-            format!("0 ferry v1 []\n1 rocksdb v1 []\n2 librocksdb-sys v1 [lz4]\n3 bindgen v1 [{below}]\n1 serde v1 [{beside}]\n")
+            format!(
+                "0 ferry v1 []\n1 rocksdb v1 []\n2 librocksdb-sys v1 [lz4]\n3 bindgen v1 [{below}]\n1 serde v1 [{beside}]\n"
+            )
         };
         let plain = below_rocksdb(&tree("", ""));
         assert_eq!(plain.len(), 2);

@@ -9,6 +9,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::{generate, one_rocksdb, run, setup, tidy};
 
+/// The package that checks memiavl's proofs with the field's own verifier.
+const ICS23_CHECK: &str = "xtask/checks/ics23/Cargo.toml";
+
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -43,6 +46,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     generate::run(&generate::Arguments { check: true })?;
     step("benches");
     run::check(&mut run::cargo(["test", "--release", "--locked", "--workspace", "--benches", "--no-run"]))?;
+    step("proofs under the ICS-23 verifier");
+    run::check(&mut ics23_check())?;
     step("tests");
     let counts = tests(&mut run::cargo(test_words(&arguments.passed_on)))?;
     println!("{counts}");
@@ -54,6 +59,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 
 fn step(name: &str) {
     eprintln!("== {name}");
+}
+
+/// The tests of the package that checks memiavl's proofs. It is a workspace of its own; its build stands with the others.
+fn ics23_check() -> Command {
+    let mut command = run::cargo(["test", "--release", "--locked", "--quiet", "--manifest-path", ICS23_CHECK]);
+    if std::env::var_os("CARGO_TARGET_DIR").is_none() {
+        command.env("CARGO_TARGET_DIR", run::root().join("target"));
+    }
+    command
 }
 
 /// The words of `cargo test`: the whole workspace, unless a package is named.

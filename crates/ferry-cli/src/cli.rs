@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::output::Output;
-use crate::{demo, gen_docs, generate, replay, snapshot, status};
+use crate::{demo, gen_docs, generate, replay, rollback, snapshot, status};
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
 ///
@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Gen(generate::Args),
     Replay(replay::Args),
+    Rollback(rollback::Args),
     Snapshot(snapshot::Args),
     Status(status::Args),
     #[command(hide = true)]

@@ -24,6 +24,7 @@ mod logging;
 mod output;
 mod progress;
 mod replay;
+mod rollback;
 mod signals;
 mod snapshot;
 mod status;
@@ -56,6 +57,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(args, cli.output, &signals),
         Command::Gen(args) => generate::run(args, cli.output, &signals),
         Command::Replay(args) => replay::run(args, cli.output, &signals),
+        Command::Rollback(args) => rollback::run(args, cli.output),
         Command::Snapshot(args) => snapshot::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
         Command::GenDocs(args) => gen_docs::run(args),

@@ -63,7 +63,7 @@ pub use migrate_core::{
 };
 pub use migrate_metrics::Metrics;
 pub use node::Node;
-pub use options::{Durability, Options, SnapshotOptions};
+pub use options::{Options, SnapshotOptions};
 pub use rollback::{plan_rollback, roll_back};
 pub use watch::views_source;
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};

@@ -6,9 +6,6 @@ use migrate_core::{BatchLimit, CancelToken, DEFAULT_MODULES, ModeSetting, NoObse
 
 const MIB: u64 = 1 << 20;
 
-/// How a commit reaches the disk.
-pub use flatkv::Durability;
-
 /// When memiavl writes snapshots and how many it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotOptions {
@@ -35,8 +32,6 @@ pub struct Options {
     pub initial_version: u64,
     /// The trees of a fresh node.
     pub initial_stores: Vec<String>,
-    /// How a commit reaches the disk.
-    pub durability: Durability,
     /// memiavl's snapshots.
     pub snapshot: SnapshotOptions,
     /// How many blocks can be rolled back.
@@ -65,7 +60,6 @@ impl Default for Options {
             modules: DEFAULT_MODULES.map(str::to_owned).to_vec(),
             initial_version: 1,
             initial_stores: Vec::new(),
-            durability: Durability::Sync,
             snapshot: SnapshotOptions {
                 interval_blocks: 10_000,
                 keep_recent: 1,
@@ -87,7 +81,6 @@ impl Options {
         flatkv::Options {
             block_cache_bytes: self.block_cache_bytes,
             memtable_bytes: self.memtable_bytes,
-            durability: self.durability,
             ..flatkv::Options::default()
         }
     }

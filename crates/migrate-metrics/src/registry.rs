@@ -198,8 +198,7 @@ metrics! {
     boundary_module: Family<Module, Gauge> = "boundary_module" [""] {"module"}
         "1 for the module that the cursor stands in; no series while no migration is in flight";
     progress_ratio: RealGauge = "progress_ratio" [""] {}
-        "Share of the present migration's keys that has moved since it began, or since the process started if that was \
-         later; 1 while nothing is left to move";
+        "Share of the present migration's keys that has moved since it began; 1 while nothing is left to move";
     remaining_keys: Family<Module, Gauge> = "remaining_keys" [""] {"module"}
         "Keys of the present migration that have not moved yet; exact";
     moved_keys: Counter = "moved_keys" [""] {}

@@ -82,7 +82,10 @@ pub(crate) fn file_hashes(life: &str) -> BTreeMap<PathBuf, String> {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+    // A package elsewhere in the repository, which checks the proofs, uses the same fixtures.
+    let mut above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let found = above.find_map(|dir| Some(dir.join("crates/memiavl/fixtures").join(name)).filter(|path| path.exists()));
+    found.unwrap_or_else(|| panic!("no fixture {name}"))
 }
 
 fn lines(name: &str) -> impl Iterator<Item = Value> + use<> {

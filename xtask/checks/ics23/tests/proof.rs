@@ -1,5 +1,6 @@
 //! Proofs as another chain's light client checks them: with the ICS-23 verifier and the app hashes of recorded blocks.
 
+#[path = "../../../../crates/memiavl/tests/common/mod.rs"]
 mod common;
 
 use changeset::{CommitInfo, Hash, OldLog, OldStore, Read, Scan, ScanOrder, ScanRange, StoreErrorKind, app_hash};
@@ -7,8 +8,8 @@ use ics23::{
     CommitmentProof, HostFunctionsProvider, iavl_spec, tendermint_spec, verify_membership, verify_non_membership,
 };
 use memiavl::{Error, Options, Proof, ProofOp, View, open};
-use prost::Message;
-use prost_ics23::Message as _;
+use prost::Message as _;
+use prost_ferry::Message;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
