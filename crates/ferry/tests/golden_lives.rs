@@ -5,9 +5,8 @@ mod common;
 
 use std::path::Path;
 
-use common::golden::{blocks, check, list, options, take, text, unpack};
+use common::golden::{blocks, check, options, take, unpack};
 use ferry::{Mode, Node};
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// What happens to the node between two blocks.
@@ -25,7 +24,7 @@ fn run(life: &str, between: Between) {
         if between == Between::Reopening {
             node.close().expect("a clean close");
             node = Node::open(home.path(), options(&blocks[0], 0)).expect("a reopening");
-        } else if node.height() > 0 && !node.memiavl().is_none_or(|_| node.mode() == Mode::FlatkvOnly) {
+        } else if node.height() > 0 && node.mode() != Mode::FlatkvOnly {
             let written = node.snapshot_now().map(|dir| dir.exists());
             // The last migration may be complete while the mode still leads there: memiavl rests from then on.
             let rests = node.view().expect("a view").commit_info().store_infos.len() == 1;
