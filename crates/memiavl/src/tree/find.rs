@@ -2,13 +2,17 @@
 
 use std::cmp::Ordering;
 
-use memiavl_iter::LeafId;
+use memiavl_iter::{BranchId, LeafId};
 
 use crate::error::{Error, Result};
 use crate::tree::node::{At, Base, Body, BranchKey, MemNode, NodeRef, Side};
+use crate::tree::rank::Rank;
 
 /// More levels than a balanced tree of 2^32 leaves can have (46); a deeper one is damaged.
 const DEPTH_MAX: u32 = u64::BITS;
+
+/// In a smaller mapped subtree the way down reads fewer keys than a search for the rank.
+const RANKED_LEAVES_MIN: u32 = 16;
 
 /// The turns from the root to a leaf.
 #[derive(Clone, Copy, Debug)]
@@ -69,20 +73,20 @@ impl Found<'_> {
 pub(crate) struct Wanted<'k> {
     /// The key.
     pub(crate) key: &'k [u8],
-    /// The leaf of the snapshot that has this key, if that is known: leaves stand in key order, so comparing places is as
-    /// good as comparing keys, and spares the reading of every key on the way.
-    pub(crate) place: Option<LeafId>,
+    /// Where it stands among the snapshot's leaves, if that is known.
+    pub(crate) rank: Option<Rank>,
 }
 
 impl<'k> Wanted<'k> {
     /// A key of which no more is known.
     pub(crate) fn key(key: &'k [u8]) -> Self {
-        Self { key, place: None }
+        Self { key, rank: None }
     }
 
+    /// How the key compares with that of `leaf`.
     fn order(self, base: Base<'_>, leaf: LeafId) -> Result<Ordering> {
-        match self.place {
-            Some(place) => Ok(place.cmp(&leaf)),
+        match self.rank {
+            Some(rank) => Ok(rank.cmp(leaf)),
             None => Ok(self.key.cmp(base.snapshot().key(leaf)?)),
         }
     }
@@ -90,10 +94,18 @@ impl<'k> Wanted<'k> {
     fn side(self, base: Base<'_>, leaf: LeafId) -> Result<Side> {
         Ok(if self.order(base, leaf)?.is_lt() { Side::Left } else { Side::Right })
     }
+
+    /// Finds the key's rank among the leaves of a mapped subtree, if it is not known and there are many.
+    fn rank_in(&mut self, base: Base<'_>, branch: BranchId) -> Result<()> {
+        if self.rank.is_none() && branch.size() > RANKED_LEAVES_MIN {
+            self.rank = Some(Rank::find(base.snapshot(), branch.first_leaf(), branch.last_leaf(), self.key)?);
+        }
+        Ok(())
+    }
 }
 
 /// Descends from `root` to the leaf where the key belongs.
-pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, wanted: Wanted<'_>) -> Result<Found<'n>> {
+pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, mut wanted: Wanted<'_>) -> Result<Found<'n>> {
     let mut path = Path { turns: 0, depth: 0 };
     let mut at = root.at();
     loop {
@@ -103,6 +115,7 @@ pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, wanted: Wanted<'_>) ->
                 return Ok(Found { path, leaf: at, order: wanted.key.cmp(key) });
             }
             At::Branch(id) => {
+                wanted.rank_in(base, id)?;
                 let branch = base.snapshot().branch(id)?;
                 let side = wanted.side(base, branch.key_leaf)?;
                 (side, if side == Side::Left { branch.left.into() } else { branch.right.into() })
@@ -117,6 +130,26 @@ pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, wanted: Wanted<'_>) ->
         };
         path.push(side)?;
         at = next;
+    }
+}
+
+/// The leaf of `key`, without the way there: a mapped subtree is not entered, its leaves are searched.
+pub(crate) fn find_leaf<'n>(base: Base<'_>, root: &'n NodeRef, key: &[u8]) -> Result<Option<At<'n>>> {
+    let mut at = root.at();
+    loop {
+        at = match at {
+            At::Leaf(id) => return Ok((base.snapshot().key(id)? == key).then_some(at)),
+            At::Branch(id) => {
+                let rank = Rank::find(base.snapshot(), id.first_leaf(), id.last_leaf(), key)?;
+                return Ok(rank.leaf(base.snapshot())?.map(At::Leaf));
+            }
+            At::Mem(MemNode { body: Body::Leaf { key: leaf_key, .. }, .. }) => {
+                return Ok((leaf_key == key).then_some(at));
+            }
+            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
+                branch.child(side_of(key, base.key(&branch.key)?)).at()
+            }
+        };
     }
 }
 

@@ -1,6 +1,5 @@
 //! The tree: what it stands on, its root, its version.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +8,7 @@ use memiavl_iter::{EMPTY_ROOT, TreeSnapshot};
 
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
-use crate::tree::find::{Wanted, find};
+use crate::tree::find::find_leaf;
 use crate::tree::hash::hash;
 use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
 
@@ -67,11 +66,10 @@ impl Tree {
         let Some(root) = &self.root else {
             return Ok(None);
         };
-        let found = find(self.base(), root, Wanted::key(key))?;
-        if found.order != Ordering::Equal {
+        let Some(leaf) = find_leaf(self.base(), root, key)? else {
             return Ok(None);
-        }
-        match found.leaf {
+        };
+        match leaf {
             At::Leaf(id) => Ok(Some(read(Value::Mapped(self.base().snapshot().leaf(id)?.value)))),
             At::Mem(MemNode { body: Body::Leaf { value, .. }, .. }) => Ok(Some(read(Value::Mem(value)))),
             At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),

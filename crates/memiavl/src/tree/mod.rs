@@ -6,6 +6,7 @@ mod find;
 mod hash;
 mod live;
 mod node;
+mod rank;
 mod rebalance;
 mod scan;
 mod sweep;

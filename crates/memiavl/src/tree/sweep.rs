@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{Path, Wanted, find};
 use crate::tree::node::{At, Body, BranchKey, MemNode, NodeRef, Side};
+use crate::tree::rank::Rank;
 
 /// Changes still to make, keys strictly ascending, and the way to the leaf of the first one from where the sweep stands.
 struct Sweep<'p> {
@@ -130,7 +131,7 @@ impl Edit<'_> {
                 return Ok(ControlFlow::Break(()));
             }
             let place = sweep.place.take().map_or(Ok(None), |last| self.place_behind(last, &next.key))?;
-            let found = find(self.base, node, Wanted { key: &next.key, place })?;
+            let found = find(self.base, node, Wanted { key: &next.key, rank: place.map(Rank::of) })?;
             if !next.delete || found.order == Ordering::Equal {
                 (sweep.path, sweep.order, sweep.place) = (found.path, found.order, found.place());
                 return Ok(ControlFlow::Continue(()));

@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::snapshot::{Cancel, Pace, write_tree};
+use crate::tree::find::{Wanted, find};
 use crate::tree::node::{At, Body, NodeRef};
 use crate::tree::{Tree, TreeScan};
 
@@ -130,6 +131,12 @@ fn key() -> impl Strategy<Value = Bytes> {
     prop::collection::vec(0u8..5, 0..4).prop_map(Bytes::from)
 }
 
+/// Keys as chains have them: many that share a long prefix, some that share none.
+fn clustered_key() -> impl Strategy<Value = Bytes> {
+    let prefix = prop_oneof![Just(&b""[..]), Just(&b"contract one, of many slots"[..]), Just(&b"contract two"[..])];
+    (prefix, prop::collection::vec(any::<u8>(), 0..12)).prop_map(|(prefix, rest)| [prefix, &rest].concat().into())
+}
+
 fn pair() -> impl Strategy<Value = KvPair> {
     let value = prop::collection::vec(any::<u8>(), 0..6);
     prop_oneof![3 => (key(), value).prop_map(|(key, value)| KvPair::set(key, value)), 2 => key().prop_map(KvPair::delete)]
@@ -214,6 +221,32 @@ proptest! {
             check_reads(&tree, &model);
             let again = check(&mut tree, &model);
             prop_assert_eq!(root.unwrap_or(again), again);
+        }
+    }
+
+    #[test]
+    fn lookups_in_a_snapshot_agree_with_the_map(
+        keys in prop::collection::btree_set(clustered_key(), 1..400), others in prop::collection::vec(clustered_key(), 50),
+    ) {
+        let pairs: Vec<_> = keys.iter().map(|key| KvPair::set(key.clone(), key.clone())).collect();
+        let mut tree = Tree::new(1);
+        tree.apply(&pairs).expect("applied");
+        tree.root_hash().expect("hashed");
+        let (_dir, tree) = mapped(&tree);
+        let base = tree.base();
+        let root = tree.root().expect("a root");
+        for key in keys.iter().chain(&others) {
+            let got = tree.get(key).expect("read");
+            prop_assert_eq!(got.as_ref(), keys.get(key));
+            // The way down by rank ends where the way down by keys ends.
+            let by_rank = find(base, root, Wanted::key(key)).expect("found");
+            let leaf = match by_rank.leaf {
+                At::Leaf(id) => base.snapshot().key(id).expect("key"),
+                other => panic!("{other:?}"),
+            };
+            prop_assert_eq!(by_rank.order, key.as_ref().cmp(leaf));
+            let before = keys.range(..=key.clone()).next_back();
+            prop_assert_eq!(leaf, before.or(keys.first()).expect("a key"));
         }
     }
 
