@@ -1,6 +1,7 @@
 //! Opening a store: for writing, read-only in place, or as a secondary of a running writer.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::error::{FlatKvError, Result};
 use crate::lane::Lane;
 use crate::lock::{Holder, holder};
 use crate::options::{FORMAT, Family, Options, database, families};
-use crate::probe::{Probe, probe};
+use crate::probe::{Probe, is_rocksdbs, list, probe};
 use crate::scan::Committed;
 use crate::source::{Database, Source};
 use crate::store::FlatKv;
@@ -124,17 +125,25 @@ fn is_inside(outer: &Path, inner: &Path) -> Result<bool> {
     Ok(resolve(existing)?.starts_with(resolve(outer)?))
 }
 
-/// Removes a store without a committed block: RocksDB's files in it, and nothing else.
+/// Removes a store without a committed block.
+///
+/// It is renamed away first: RocksDB deletes file by file, and what a kill in the middle leaves looks like damage.
 fn remove_leftover(dir: &Path) -> Result<()> {
     if let Some(holder) = holder(dir) {
         return Err(FlatKvError::Locked { path: dir.to_owned(), holder });
     }
-    DB::destroy(&rocksdb::Options::default(), dir).map_err(|source| FlatKvError::RocksDb {
-        operation: "remove leftover",
-        path: dir.to_owned(),
-        source,
-    })?;
-    create_dir(dir)
+    let names = list(dir).map_err(|error| io_error("list", dir, error))?;
+    if let Some(stranger) = names.iter().find(|name| !is_rocksdbs(name)) {
+        return Err(FlatKvError::Foreign { path: dir.to_owned(), seen: dir.join(stranger) });
+    }
+    let away = dir.with_extension("removed");
+    match fs::remove_dir_all(&away) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error("remove", &away, error)),
+        _ => {}
+    }
+    fs::rename(dir, &away).map_err(|error| io_error("rename leftover", dir, error))?;
+    create_dir(dir)?;
+    fs::remove_dir_all(&away).map_err(|error| io_error("remove", &away, error))
 }
 
 /// RocksDB's refusal, as [`FlatKvError::Locked`] when it is about the lock.

@@ -56,7 +56,7 @@ pub fn probe(dir: &Path) -> Result<Probe> {
     if names.contains("CURRENT") { probe_rocksdb(dir, &names) } else { probe_unfinished(dir, &names) }
 }
 
-fn list(dir: &Path) -> std::io::Result<BTreeSet<String>> {
+pub(crate) fn list(dir: &Path) -> std::io::Result<BTreeSet<String>> {
     fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
@@ -134,7 +134,7 @@ fn probe_unfinished(dir: &Path, names: &BTreeSet<String>) -> Result<Probe> {
 }
 
 /// Whether RocksDB gives files such names.
-fn is_rocksdbs(name: &str) -> bool {
+pub(crate) fn is_rocksdbs(name: &str) -> bool {
     let fixed = ["LOCK", "LOG", "IDENTITY", "CURRENT"].contains(&name);
     let prefixed = ["LOG.old.", "MANIFEST-", "OPTIONS-"].iter().any(|prefix| name.starts_with(prefix));
     let suffixed = [".dbtmp", ".log", ".sst"].iter().any(|suffix| name.ends_with(suffix));

@@ -86,6 +86,30 @@ fn a_leftover_is_removed_and_a_new_store_made() {
     assert_eq!(store.version(), Some(4));
 }
 
+/// A kill between the rename and the end of the deletion: what RocksDB had half deleted once made the home unopenable.
+#[test]
+fn a_leftover_whose_removal_was_interrupted_is_no_hindrance() {
+    let home = tempdir().expect("a directory");
+    let dir = home.path().join("flatkv");
+    drop(FlatKv::open(&dir, &Options::default()).expect("a store without a block"));
+    let away = home.path().join("flatkv.removed");
+    fs::create_dir(&away).expect("a directory");
+    fs::write(away.join("CURRENT"), "MANIFEST-000005\n").expect("a file");
+    drop(FlatKv::open(&dir, &Options::default()).expect("a new store"));
+    assert!(!away.exists(), "nothing of the leftover stays");
+}
+
+#[test]
+fn a_leftover_that_holds_a_file_of_somebody_else_is_left_alone() {
+    let home = tempdir().expect("a directory");
+    let dir = home.path().join("flatkv");
+    drop(FlatKv::open(&dir, &Options::default()).expect("a store without a block"));
+    fs::write(dir.join("notes.txt"), "mine").expect("a file");
+    let error = FlatKv::open(&dir, &Options::default()).err().expect("refused");
+    assert!(matches!(&error, FlatKvError::Foreign { seen, .. } if seen.ends_with("notes.txt")), "{error}");
+    assert_eq!(fs::read_to_string(dir.join("notes.txt")).expect("it is there"), "mine");
+}
+
 #[test]
 fn a_creation_that_was_interrupted_is_a_leftover() {
     let dir = tempdir().expect("a directory");
