@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
 /// Runs every check; the first that fails ends the run.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::run()?;
+    // All that is to be downloaded, tests' dependencies too: nothing after this needs the network.
+    run::check(&mut run::cargo(["fetch", "--locked"]))?;
+    run::check(&mut run::cargo(["fetch", "--locked", "--manifest-path", ICS23_CHECK]))?;
     step("format");
     run::check(&mut run::cargo(["fmt", "--all", "--check"]))?;
     step("tidy");

@@ -78,12 +78,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 struct Life {
-    home: TempDir,
     keys: Vec<(String, Vec<u8>)>,
     node: Option<Node>,
     committed: Model,
     working: Model,
     held: Vec<(View, Model)>,
+    /// Last, so that it goes when nothing writes to it any more.
+    home: TempDir,
 }
 
 impl Life {
