@@ -28,6 +28,7 @@ mod commit_info;
 mod entry;
 mod error;
 mod group;
+mod history;
 mod message;
 mod record;
 mod traits;
@@ -36,11 +37,10 @@ pub use commit_info::{AppHash, AppHashPath, Hash, LATTICE_STORE, app_hash, app_h
 pub use entry::{EntryError, SealedEntry, open_entry, seal_entry};
 pub use error::{StoreError, StoreErrorKind, StoreResult};
 pub use group::{append_in_order, group};
+pub use history::{History, OldSite, Undo};
 pub use message::{
     ChangeSet, ChangelogEntry, CommitId, CommitInfo, KvPair, MultiTreeMetadata, NamedChangeSet, StoreInfo,
     TreeNameUpgrade,
 };
 pub use record::{BlockRecord, Handoff, JournalLine, ModuleCount};
-pub use traits::{
-    History, NewStore, OldLog, OldSite, OldStore, Pair, PairIter, Read, Scan, ScanOrder, ScanRange, Undo, Walk, Write,
-};
+pub use traits::{NewStore, OldLog, OldStore, Pair, PairIter, Read, Scan, ScanOrder, ScanRange, Syncer, Walk, Write};

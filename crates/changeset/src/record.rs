@@ -72,6 +72,8 @@ pub struct BlockRecord {
     pub journal: JournalLine,
     /// Up to which height the changelog is known to be on disk; handoffs up to here may go.
     pub changelog_synced: u64,
+    /// Whether nothing needs the old store any more once this block is committed.
+    pub retires_old: bool,
     /// How many blocks of undo records, journal and commit infos to keep.
     pub rollback_blocks: u64,
 }

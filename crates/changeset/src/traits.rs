@@ -6,11 +6,14 @@ use bytes::Bytes;
 
 use crate::commit_info::{AppHash, Hash};
 use crate::error::StoreResult;
+use crate::history::History;
 use crate::message::{NamedChangeSet, TreeNameUpgrade};
-use crate::record::{BlockRecord, Handoff, JournalLine};
+use crate::record::{BlockRecord, Handoff};
 
 /// A key and its value.
 pub type Pair = (Bytes, Bytes);
+/// Puts on disk what a store has committed; an error poisons whoever relies on it.
+pub type Syncer = Box<dyn Fn() -> StoreResult<()> + Send>;
 /// Pairs in order. An error ends the iteration and is never followed by a pair.
 pub type PairIter<'a> = Box<dyn Iterator<Item = StoreResult<Pair>> + 'a>;
 
@@ -166,6 +169,15 @@ pub trait OldStore: Read + Scan + Walk + Write {
     /// Up to which version the changelog is known to be on disk.
     fn synced_version(&self) -> u64;
 
+    /// Asks for the changelog to be put on disk in the background.
+    ///
+    /// # Errors
+    /// A background failure that happened earlier.
+    fn request_sync(&mut self) -> StoreResult<()>;
+
+    /// Says up to which version blocks are durable; until then no snapshot of them becomes the one to start from.
+    fn set_durable(&mut self, version: u64);
+
     /// A view of the last committed version.
     fn view(&self) -> Self::View;
 
@@ -216,9 +228,9 @@ pub trait OldLog: Sized {
 }
 
 /// The new store, open for writing. [`Read`] sees the block in work. Metadata rows are rows of the module `migration`.
-pub trait NewStore: Read + Scan + Write {
+pub trait NewStore: Read + Scan + Write + History {
     /// An immutable view of a committed version: owned, shared between threads, taking no lock that a commit holds.
-    type View: Read + Scan + Clone + Send + Sync + 'static;
+    type View: Read + Scan + History + Clone + Send + Sync + 'static;
     /// The state before a flush.
     type Savepoint;
 
@@ -243,128 +255,19 @@ pub trait NewStore: Read + Scan + Write {
     /// The root over all rows as the block in work leaves them.
     fn working_root(&self) -> Hash;
 
-    /// The root over all committed rows.
-    fn committed_root(&self) -> Hash;
-
     /// The commit point: the block's rows and `record` in one synced batch.
     ///
     /// # Errors
     /// I/O. The store is then poisoned, and whether the block happened is known after reopening.
     fn commit(&mut self, record: &BlockRecord) -> StoreResult<()>;
 
-    /// The commit info and app hash stored with block `height`; none if it is not kept.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    fn block(&self, height: u64) -> StoreResult<Option<(crate::CommitInfo, AppHash)>>;
-
-    /// The journal's line of block `height`; none if it is not kept. The last block's always is.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    fn journal(&self, height: u64) -> StoreResult<Option<JournalLine>>;
-
-    /// The handoff of block `height`; none once it was dropped, or if the old store rested.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    fn handoff(&self, height: u64) -> StoreResult<Option<Handoff>>;
-
-    /// The height of the last block that had a handoff, dropped or not: where the old store must stand. None if no block
-    /// had one.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    fn last_handoff(&self) -> StoreResult<Option<u64>>;
-
-    /// Up to which height the changelog was known to be on disk at the last commit.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    fn changelog_synced(&self) -> StoreResult<u64>;
+    /// Puts on disk whatever was committed before it is called, for a thread beside the one that commits. Needed where a
+    /// commit is left to the operating system.
+    fn syncer(&self) -> Syncer;
 
     /// A view of the last committed version.
     ///
     /// # Errors
     /// The limit on open views, I/O.
     fn view(&self) -> StoreResult<Self::View>;
-}
-
-/// What a new store remembers of its blocks, for whoever plans to go back.
-pub trait History {
-    /// The heights of its first and its last block; none before the first.
-    fn span(&self) -> Option<(u64, u64)>;
-
-    /// The commit info and app hash stored with block `height`; none if it is not kept.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    fn block(&self, height: u64) -> StoreResult<Option<(crate::CommitInfo, AppHash)>>;
-
-    /// Where the old store stood after block `height`; none if it had no part in it.
-    ///
-    /// # Errors
-    /// I/O, corruption, a block whose record is not kept.
-    fn last_handoff_at(&self, height: u64) -> StoreResult<Option<u64>>;
-
-    /// Checks that every block above `to` can be undone; changes nothing.
-    ///
-    /// # Errors
-    /// A record that is missing or damaged, I/O.
-    fn check_undo(&self, to: u64) -> StoreResult<()>;
-}
-
-/// Going back block by block: what a new store has for a rollback.
-pub trait Undo: NewStore {
-    /// What it remembers.
-    type History: History;
-
-    /// Its history, as committed.
-    fn history(&self) -> &Self::History;
-
-    /// Notes durably that a rollback to `to` is under way. A height before the store's first block is noted too: the whole
-    /// store goes then.
-    ///
-    /// # Errors
-    /// I/O.
-    fn begin_rollback(&mut self, to: u64) -> StoreResult<()>;
-
-    /// Where a rollback under way leads.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    fn rollback_target(&self) -> StoreResult<Option<u64>>;
-
-    /// Undoes the last block; the version that is the last one now.
-    ///
-    /// # Errors
-    /// A record that is missing or damaged, I/O.
-    fn undo_block(&mut self) -> StoreResult<u64>;
-
-    /// Ends the rollback under way: the later handoffs go, and the note with them.
-    ///
-    /// # Errors
-    /// Blocks that are still to be undone, I/O.
-    fn finish_rollback(&mut self) -> StoreResult<()>;
-}
-
-/// The old store as a directory that nobody has open for writing.
-pub trait OldSite {
-    /// The version that it would open at.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    fn last_version(&self) -> StoreResult<u64>;
-
-    /// The root hash of each tree at `version`, in name order; changes nothing.
-    ///
-    /// # Errors
-    /// A version that cannot be rebuilt, I/O, corruption.
-    fn roots_at(&self, version: u64) -> StoreResult<Vec<(String, Hash)>>;
-
-    /// Goes back to `version` for good. Repeating it after a crash, also one that came too late, ends in the same state.
-    ///
-    /// # Errors
-    /// A version that cannot be rebuilt, another process, I/O.
-    fn roll_back(&self, version: u64) -> StoreResult<()>;
 }

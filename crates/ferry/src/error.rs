@@ -32,14 +32,24 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
-    /// What an interrupted removal left could not be deleted.
-    #[error("cannot delete what an interrupted removal left; delete it by hand: path={}", path.display())]
-    Remove {
-        /// The directory.
+    /// The system refused something beside the stores.
+    #[error("cannot {action}: path={}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To which file or directory.
         path: PathBuf,
         /// What the system says.
         #[source]
         source: std::io::Error,
+    },
+    /// The file that says which stores take their places is damaged.
+    #[error("the list of stores that take their places is damaged; if the stores beside it are whole, delete it together with {}: path={}", next.display(), path.display())]
+    Switch {
+        /// The file.
+        path: PathBuf,
+        /// Where the stores were built.
+        next: PathBuf,
     },
     /// Views of an earlier opening are alive in this process.
     #[error("views of this home are open in this process; drop them first: home={} open={open}", home.display())]
@@ -60,7 +70,8 @@ impl Error {
             Self::FlatKv(error) => kind_of_store(error.kind()),
             Self::NoNode { .. } => ErrorKind::Configuration,
             Self::ViewsOpen { .. } => ErrorKind::Locked,
-            Self::TemporaryDirectory { .. } | Self::Remove { .. } => ErrorKind::Io,
+            Self::TemporaryDirectory { .. } | Self::Io { .. } => ErrorKind::Io,
+            Self::Switch { .. } => ErrorKind::Corruption,
         }
     }
 }

@@ -3,9 +3,17 @@
 //! ```text
 //! data/state_commit/memiavl     older nodes: data/committer.db, used where it exists
 //! data/state_commit/flatkv      older nodes: data/flatkv, used where it exists
+//! data/state_commit/ferry.lock  held by the one process that has the home open for writing
+//! data/state_commit/next/       stores being built, to replace present ones whole, see replace.rs
+//! data/state_commit/SWITCH      they are whole and take the others' places
 //! ```
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use memiavl::Lock;
+
+use crate::error::Error;
 
 /// A node's home directory and the places of its stores in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +21,7 @@ pub struct Home {
     root: PathBuf,
     memiavl: PathBuf,
     flatkv: PathBuf,
+    state_commit: PathBuf,
 }
 
 impl Home {
@@ -25,7 +34,8 @@ impl Home {
         };
         let memiavl = place("data/state_commit/memiavl", "data/committer.db");
         let flatkv = place("data/state_commit/flatkv", "data/flatkv");
-        Self { root, memiavl, flatkv }
+        let state_commit = root.join("data/state_commit");
+        Self { root, memiavl, flatkv, state_commit }
     }
 
     /// The home itself.
@@ -42,6 +52,41 @@ impl Home {
     pub fn flatkv(&self) -> &Path {
         &self.flatkv
     }
+
+    /// Where stores are built that replace present ones.
+    pub fn next(&self) -> PathBuf {
+        self.state_commit.join("next")
+    }
+
+    /// The file that says that what was built takes its place.
+    pub(crate) fn switch(&self) -> PathBuf {
+        self.state_commit.join("SWITCH")
+    }
+
+    /// Fails unless there is something of a node here. Looks, and makes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoNode`].
+    pub(crate) fn check_present(&self) -> Result<(), Error> {
+        let is_there = holds_something(&self.memiavl) || holds_something(&self.flatkv) || self.switch().exists();
+        let no_node = || Error::NoNode { home: self.root.clone(), expected: self.memiavl.clone() };
+        is_there.then_some(()).ok_or_else(no_node)
+    }
+
+    /// Takes the lock on the whole home: over both stores, and over replacing one.
+    ///
+    /// # Errors
+    /// A home that another process has open for writing, naming it where the system tells; I/O.
+    pub(crate) fn lock(&self) -> Result<Lock, Error> {
+        let make = fs::create_dir_all(&self.state_commit);
+        make.map_err(|source| Error::Io { action: "create", path: self.state_commit.clone(), source })?;
+        Ok(Lock::acquire(&self.state_commit.join("ferry.lock"))?)
+    }
+}
+
+/// Whether there is a directory that is not empty. What it holds is found out when it is opened.
+pub(crate) fn holds_something(dir: &Path) -> bool {
+    fs::read_dir(dir).map_or(dir.exists(), |mut entries| entries.next().is_some())
 }
 
 #[cfg(test)]

@@ -44,7 +44,9 @@ mod node;
 mod open;
 mod options;
 mod proof;
+mod reclaim;
 mod registry;
+mod replace;
 mod rollback;
 mod watch;
 
@@ -58,12 +60,13 @@ pub use home::Home;
 pub use inspect::{ModuleStatus, Status, inspect};
 pub use memiavl::{Proof, ProofOp};
 pub use migrate_core::{
-    BatchLimit, CancelToken, Committed, DEFAULT_MODULES, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
+    BatchLimit, CancelToken, Committed, DEFAULT_MODULES, Durability, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
     ModeSetting, NewStorePlan, NoObserver, Observer, OpenViews, Outcome, RollbackPlan,
 };
 pub use migrate_metrics::Metrics;
 pub use node::Node;
 pub use options::{Options, SnapshotOptions};
+pub use replace::Replacement;
 pub use rollback::{plan_rollback, roll_back};
 pub use watch::views_source;
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};

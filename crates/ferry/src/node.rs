@@ -11,6 +11,7 @@ use migrate_core::{BatchLimit, Committed, Engine, FlushReport, KillHook, Mode};
 
 use crate::error::Error;
 use crate::home::Home;
+use crate::open::{Guard, Opened};
 use crate::options::Options;
 use crate::{View, Views, open, proof, rollback};
 
@@ -18,6 +19,8 @@ use crate::{View, Views, open, proof, rollback};
 pub struct Node {
     home: Home,
     engine: Engine<MemIavl, FlatKv>,
+    /// INVARIANT: behind the engine, so that the home stays locked until the stores are closed.
+    guard: Guard,
 }
 
 impl Node {
@@ -28,8 +31,8 @@ impl Node {
     /// each says what to do. Nothing is changed then.
     pub fn open(home: &Path, options: Options) -> Result<Self, Error> {
         let home = Home::locate(home);
-        let engine = open::open(&home, &options)?;
-        Ok(Self { home, engine })
+        let Opened { engine, guard } = open::open(&home, &options)?;
+        Ok(Self { home, engine, guard })
     }
 
     /// Where the node's stores are.
@@ -214,6 +217,9 @@ impl Node {
     /// # Errors
     /// What the background work met.
     pub fn close(self) -> Result<(), Error> {
-        open::close(self.engine)
+        let Self { engine, guard, .. } = self;
+        let closed = open::close(engine);
+        drop(guard);
+        closed
     }
 }

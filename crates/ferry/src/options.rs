@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use migrate_core::{BatchLimit, CancelToken, DEFAULT_MODULES, ModeSetting, NoObserver, Observer};
+use migrate_core::{BatchLimit, CancelToken, DEFAULT_MODULES, Durability, ModeSetting, NoObserver, Observer};
 
 const MIB: u64 = 1 << 20;
 
@@ -36,6 +36,12 @@ pub struct Options {
     pub snapshot: SnapshotOptions,
     /// How many blocks can be rolled back.
     pub rollback_blocks: u64,
+    /// Whether a block is on disk before it is acknowledged. Left to the operating system, acknowledged blocks survive the
+    /// end of the process, not a power cut.
+    pub durability: Durability,
+    /// Whether a memiavl that is ahead of FlatKV goes back to it: only where it is known that another program drove it on.
+    /// Without it such a home is refused.
+    pub accept_memiavl_ahead: bool,
     /// How many views may be open.
     pub views_max: usize,
     /// Bytes of keys and values that a block may have.
@@ -66,6 +72,8 @@ impl Default for Options {
                 write_bytes_per_second: Some(100 * MIB),
             },
             rollback_blocks: 1_000,
+            durability: Durability::Sync,
+            accept_memiavl_ahead: false,
             views_max: 64,
             block_bytes_max: 1024 * MIB,
             block_cache_bytes: flatkv.block_cache_bytes,
@@ -81,6 +89,10 @@ impl Options {
         flatkv::Options {
             block_cache_bytes: self.block_cache_bytes,
             memtable_bytes: self.memtable_bytes,
+            durability: match self.durability {
+                Durability::Sync => flatkv::Durability::Sync,
+                Durability::Os => flatkv::Durability::Os,
+            },
             ..flatkv::Options::default()
         }
     }
@@ -93,6 +105,7 @@ impl Options {
             initial_version: self.initial_version,
             block_bytes_max: self.block_bytes_max,
             rollback_blocks: self.rollback_blocks,
+            durability: self.durability,
             views_max: self.views_max,
             observer: Arc::clone(&self.observer),
             cancel: self.cancel.clone(),

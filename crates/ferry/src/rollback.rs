@@ -1,18 +1,16 @@
 //! Rolling a home back, and going on with a rollback that a crash has interrupted.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use changeset::{StoreError, StoreErrorKind, StoreResult, Undo};
-use flatkv::{FlatKv, Probe};
+use changeset::{StoreError, StoreErrorKind, StoreResult};
+use flatkv::FlatKv;
 use memiavl::Site;
 use migrate_core::RollbackPlan;
 
 use crate::error::Error;
 use crate::home::Home;
 use crate::options::Options;
-use crate::registry;
+use crate::{reclaim, registry};
 
 /// Finds out what a rollback of the home at `root` to block `to` would do, and that it can be done. Changes nothing; a
 /// running node is refused.
@@ -22,10 +20,7 @@ use crate::registry;
 pub fn plan_rollback(root: &Path, to: u64) -> Result<RollbackPlan, Error> {
     registry::check(root)?;
     let home = Home::locate(root);
-    let view = match find_flatkv(&home)? {
-        true => Some(FlatKv::open_read_only(home.flatkv(), &flatkv::Options::default())?),
-        false => None,
-    };
+    let view = FlatKv::find(home.flatkv(), &flatkv::Options::default())?;
     let old = find_memiavl(&home, view.is_some())?;
     Ok(migrate_core::plan_rollback(old.as_ref(), view.as_ref(), to)?)
 }
@@ -36,30 +31,20 @@ pub fn plan_rollback(root: &Path, to: u64) -> Result<RollbackPlan, Error> {
 /// As [`plan_rollback`]; I/O.
 pub fn roll_back(root: &Path, to: u64, options: &Options) -> Result<RollbackPlan, Error> {
     registry::check(root)?;
-    run(&Home::locate(root), options, to)
+    let home = Home::locate(root);
+    home.check_present()?;
+    let _lock = home.lock()?;
+    run(&home, options, to)
 }
 
-/// Goes on with the rollback that FlatKV has noted.
-pub(crate) fn resume(home: &Home, options: &Options, to: u64) -> Result<(), Error> {
-    run(home, options, to).map(drop)
-}
-
-fn run(home: &Home, options: &Options, to: u64) -> Result<RollbackPlan, Error> {
-    let new = find_flatkv(home)?.then(|| FlatKv::open(home.flatkv(), &options.flatkv())).transpose()?;
-    let old = find_memiavl(home, new.is_some())?;
-    let plan = migrate_core::plan_rollback(old.as_ref(), new.as_ref().map(Undo::history), to)?;
+/// Rolls back, or goes on with what FlatKV has noted. The home is locked.
+pub(crate) fn run(home: &Home, options: &Options, to: u64) -> Result<RollbackPlan, Error> {
+    let found = FlatKv::find(home.flatkv(), &options.flatkv())?;
+    let old = find_memiavl(home, found.is_some())?;
+    let plan = migrate_core::plan_rollback(old.as_ref(), found.as_ref(), to)?;
+    let new = found.map(|found| FlatKv::take_over(found, &options.flatkv())).transpose()?;
     migrate_core::roll_back(plan, old.as_ref(), new, || remove_flatkv(home))?;
     Ok(plan)
-}
-
-fn find_flatkv(home: &Home) -> Result<bool, Error> {
-    match flatkv::probe(home.flatkv())? {
-        Probe::Missing | Probe::Leftover => Ok(false),
-        found => {
-            flatkv::check_ours(home.flatkv(), found)?;
-            Ok(true)
-        }
-    }
 }
 
 fn find_memiavl(home: &Home, has_flatkv: bool) -> Result<Option<Site>, Error> {
@@ -70,29 +55,9 @@ fn find_memiavl(home: &Home, has_flatkv: bool) -> Result<Option<Site>, Error> {
     }
 }
 
-/// The name that a removed FlatKV has until its files are gone.
-fn removed(home: &Home) -> PathBuf {
-    home.flatkv().with_extension("removed")
-}
-
 /// Renames FlatKV away, which is what counts, and deletes it.
 fn remove_flatkv(home: &Home) -> StoreResult<()> {
-    let rename = || -> std::io::Result<()> {
-        fs::rename(home.flatkv(), removed(home))?;
-        match home.flatkv().parent() {
-            Some(parent) => fs::File::open(parent)?.sync_all(),
-            None => Ok(()),
-        }
-    };
-    rename().map_err(|source| StoreError::new(StoreErrorKind::Io, source))?;
-    fs::remove_dir_all(removed(home)).map_err(|source| StoreError::new(StoreErrorKind::Io, source))
-}
-
-/// Deletes what a removal that was interrupted has left.
-pub(crate) fn sweep(home: &Home) -> Result<(), Error> {
-    let path = removed(home);
-    match fs::remove_dir_all(&path) {
-        Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::Remove { path, source }),
-        _ => Ok(()),
-    }
+    let remove =
+        reclaim::rename_away(home.flatkv()).and_then(|()| reclaim::delete_now(&reclaim::removed(home.flatkv())));
+    remove.map_err(|source| StoreError::new(StoreErrorKind::Io, source))
 }

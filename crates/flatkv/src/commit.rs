@@ -6,7 +6,7 @@ use rocksdb::WriteBatch;
 
 use crate::error::Result;
 use crate::meta::{self, StoredBlock};
-use crate::options::{self, Family};
+use crate::options::{self, Durability, Family};
 use crate::source::Source;
 use crate::store::FlatKv;
 use crate::undo;
@@ -70,9 +70,15 @@ fn put_metadata(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, pr
     }
     if store.view.span().is_none() {
         batch.put_cf(family, meta::FIRST, record.height.to_be_bytes());
+        if store.durability == Durability::Os {
+            batch.put_cf(family, meta::LEFT_TO_OS, record.height.to_be_bytes());
+        }
     }
     batch.put_cf(family, meta::VERSION, record.height.to_be_bytes());
     batch.put_cf(family, meta::CHANGELOG_SYNCED, progress.changelog_synced.to_be_bytes());
+    if record.retires_old {
+        batch.put_cf(family, meta::RETIRED, record.height.to_be_bytes());
+    }
     let block = StoredBlock {
         app_hash: record.app_hash,
         root: store.block.lattices().root(),

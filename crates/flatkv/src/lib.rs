@@ -29,6 +29,7 @@
 //!     handoff: None,
 //!     journal: JournalLine::default(),
 //!     changelog_synced: 0,
+//!     retires_old: false,
 //!     rollback_blocks: 1000,
 //! })?;
 //! let view = store.view()?;
@@ -43,6 +44,7 @@ mod codec;
 mod commit;
 mod delta;
 mod error;
+mod history;
 mod journal;
 mod key;
 mod lane;
@@ -71,7 +73,7 @@ pub use key::{EVM, Field, KeyError, locate, split};
 pub use lane::Lane;
 pub use lattice::Totals;
 pub use lock::Holder;
-pub use open::check_ours;
+pub use open::{check_ours, check_place};
 pub use options::{Durability, FORMAT, Options};
 pub use probe::{Probe, probe};
 pub use row::{AccountRow, CodeRow, MiscRow, RowError, StorageRow, check_row};

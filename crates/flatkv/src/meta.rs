@@ -6,7 +6,8 @@
 //! changelog_synced               u64 big endian: up to where the old store's changelog is known to be on disk
 //! lattice/ | lane u8 | module    state 2048 | u64 rows | u64 bytes, see lattice.rs
 //! block/ | u64 big endian height app hash 32 | root 32 | u64 big endian height of the last handoff, 0: none | CommitInfo
-//! retired                        u64 big endian: the height at which the old store was retired
+//! retired                        u64 big endian: the block since which nothing needs the old store
+//! left_to_os                     u64 big endian: the last block when commits began to be left to the operating system
 //! rollback_to                    u64 big endian: where a rollback under way leads
 //! ```
 //! The format version is not here but in the name of a column family, so that it is known without a write-ahead log being
@@ -26,6 +27,7 @@ pub(crate) const VERSION: &[u8] = b"version";
 pub(crate) const FIRST: &[u8] = b"first";
 pub(crate) const CHANGELOG_SYNCED: &[u8] = b"changelog_synced";
 pub(crate) const RETIRED: &[u8] = b"retired";
+pub(crate) const LEFT_TO_OS: &[u8] = b"left_to_os";
 pub(crate) const ROLLBACK_TO: &[u8] = b"rollback_to";
 pub(crate) const LATTICE_PREFIX: &[u8] = b"lattice/";
 const BLOCK_PREFIX: &[u8] = b"block/";

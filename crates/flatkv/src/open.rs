@@ -6,13 +6,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use changeset::LATTICE_STORE;
-use rocksdb::DB;
+use rocksdb::{DB, DBRecoveryMode};
 
 use crate::error::{FlatKvError, Result};
 use crate::lane::Lane;
 use crate::lock::{Holder, holder};
-use crate::options::{FORMAT, Family, Options, database, families};
-use crate::probe::{Probe, is_rocksdbs, list, probe};
+use crate::options::{Durability, FORMAT, Family, Options, database, families};
+use crate::probe::{Probe, Shape, is_rocksdbs, list, probe, shape};
 use crate::scan::Committed;
 use crate::source::{Database, Source};
 use crate::store::FlatKv;
@@ -30,12 +30,43 @@ impl FlatKv {
             Probe::Leftover => remove_leftover(dir)?,
             found => check_ours(dir, found)?,
         }
-        let db = DB::open_cf_descriptors(&database(options, true), dir, families(options))
-            .map_err(|error| open_error(dir, error))?;
-        let database = Arc::new(Database { db, path: dir.to_owned() });
-        let view = View::load(Source::snapshot(database.clone()))?;
+        open_writer(dir, options)
+    }
+
+    /// The store in `dir`, opened for reading in place; none if there is none, or only a leftover without a committed block.
+    ///
+    /// # Errors
+    /// As [`open_read_only`](Self::open_read_only).
+    pub fn find(dir: &Path, options: &Options) -> Result<Option<View>> {
+        let shape = shape(dir)?;
+        if let Shape::Known(Probe::Missing | Probe::Leftover) = shape {
+            return Ok(None);
+        }
+        if let Shape::Known(found) = shape {
+            check_ours(dir, found)?;
+        }
+        if let Some(holder) = holder(dir) {
+            return Err(FlatKvError::Locked { path: dir.to_owned(), holder });
+        }
+        let view = read_only(dir, options)?;
         check(&view)?;
-        Ok(Self::new(database, view, options))
+        Ok(view.version().is_some().then_some(view))
+    }
+
+    /// Opens for writing the store that [`find`](Self::find) found. Views of it must be gone but for this one.
+    ///
+    /// # Errors
+    /// A store that somebody holds or has written to since; damage; I/O.
+    pub fn take_over(found: View, options: &Options) -> Result<Self> {
+        let (dir, expected) = (found.source().database().path.clone(), found.version());
+        drop(found);
+        let store = open_writer(&dir, options)?;
+        let got = store.view.version();
+        if got != expected {
+            let (expected, got) = (format!("{expected:?}"), format!("{got:?}"));
+            return Err(FlatKvError::Disagree { what: "version since it was looked at", expected, got });
+        }
+        Ok(store)
     }
 
     /// Opens the store in `dir` for reading, in place; nothing below `dir` is written. Nobody may hold the store.
@@ -72,6 +103,28 @@ impl FlatKv {
     }
 }
 
+fn open_writer(dir: &Path, options: &Options) -> Result<FlatKv> {
+    let open = |settings| DB::open_cf_descriptors(&settings, dir, families(options));
+    let db = match open(database(options, true)) {
+        // Blocks that were left to the operating system reach the disk in any order: a power cut leaves holes in the log,
+        // and what lies in front of the first one is what survived.
+        Err(error) if options.durability == Durability::Os && error.kind() == rocksdb::ErrorKind::Corruption => {
+            tracing::warn!(path = %dir.display(), %error, "opening FlatKV up to the first hole in its log");
+            let mut settings = database(options, true);
+            settings.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+            open(settings)
+        }
+        opened => opened,
+    };
+    let db = db.map_err(|error| open_error(dir, error))?;
+    let database = Arc::new(Database { db, path: dir.to_owned() });
+    let view = View::load(Source::snapshot(database.clone()))?;
+    check(&view)?;
+    let mut store = FlatKv::new(database, view, options);
+    store.note_durability()?;
+    Ok(store)
+}
+
 /// Whether the store in `dir` has a committed block; reading only. A store that somebody holds is taken to have one.
 pub(crate) fn has_block(dir: &Path) -> Result<bool> {
     Ok(holder(dir).is_some() || read_only(dir, &Options::default())?.version().is_some())
@@ -96,6 +149,18 @@ pub fn check_ours(dir: &Path, found: Probe) -> Result<()> {
         Probe::Pebble { seen } => Err(FlatKvError::Pebble { path, seen }),
         Probe::Foreign { seen } => Err(FlatKvError::Foreign { path, seen }),
         Probe::Missing | Probe::Leftover => Err(FlatKvError::Absent { path }),
+    }
+}
+
+/// Refuses a place that something else than a store of ours of this format has taken. Looks at names alone; what the store
+/// holds is found out when it is opened.
+///
+/// # Errors
+/// What the directory holds instead, with what to do about it; I/O.
+pub fn check_place(dir: &Path) -> Result<()> {
+    match shape(dir)? {
+        Shape::Known(Probe::Missing | Probe::Leftover) | Shape::Unread => Ok(()),
+        Shape::Known(found) => check_ours(dir, found),
     }
 }
 

@@ -41,19 +41,41 @@ pub enum Probe {
 /// # Errors
 /// I/O; a store of ours that lacks parts.
 pub fn probe(dir: &Path) -> Result<Probe> {
+    match shape(dir)? {
+        Shape::Known(found) => Ok(found),
+        Shape::Unread => Ok(match crate::open::has_block(dir)? {
+            true => Probe::Ours { format: FORMAT },
+            false => Probe::Leftover,
+        }),
+    }
+}
+
+/// What the names in a directory tell.
+pub(crate) enum Shape {
+    /// All there is to know.
+    Known(Probe),
+    /// A store of ours whose write-ahead log must be read to tell whether it has a block.
+    Unread,
+}
+
+/// Finds out what the names in `dir` tell.
+pub(crate) fn shape(dir: &Path) -> Result<Shape> {
+    let known = |found| Ok(Shape::Known(found));
     let names = match list(dir) {
         Ok(names) => names,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Probe::Missing),
-        Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(Probe::Foreign { seen: dir.to_owned() }),
+        Err(error) if error.kind() == ErrorKind::NotFound => return known(Probe::Missing),
+        Err(error) if error.kind() == ErrorKind::NotADirectory => {
+            return known(Probe::Foreign { seen: dir.to_owned() });
+        }
         Err(source) => return Err(FlatKvError::Io { operation: "list", path: dir.to_owned(), source }),
     };
     if names.is_empty() {
-        return Ok(Probe::Missing);
+        return known(Probe::Missing);
     }
     if let Some(seen) = pebble_mark(dir, &names) {
-        return Ok(Probe::Pebble { seen });
+        return known(Probe::Pebble { seen });
     }
-    if names.contains("CURRENT") { probe_rocksdb(dir, &names) } else { probe_unfinished(dir, &names) }
+    if names.contains("CURRENT") { rocksdb_shape(dir, &names) } else { probe_unfinished(dir, &names).map(Shape::Known) }
 }
 
 pub(crate) fn list(dir: &Path) -> std::io::Result<BTreeSet<String>> {
@@ -90,26 +112,26 @@ fn names_pebble(path: &Path) -> bool {
 }
 
 /// A directory that RocksDB has finished creating a database in.
-fn probe_rocksdb(dir: &Path, names: &BTreeSet<String>) -> Result<Probe> {
+fn rocksdb_shape(dir: &Path, names: &BTreeSet<String>) -> Result<Shape> {
     let found = DB::list_cf(&rocksdb::Options::default(), dir).map_err(|source| FlatKvError::RocksDb {
         operation: "list column families",
         path: dir.to_owned(),
         source,
     })?;
     if let Some(format) = found.iter().find_map(|name| format_of(name)).filter(|format| *format != FORMAT) {
-        return Ok(Probe::Ours { format });
+        return Ok(Shape::Known(Probe::Ours { format }));
     }
     let ours: BTreeSet<String> = family_names().collect();
     if let Some(stranger) = found.iter().find(|name| !ours.contains(*name)) {
-        return Ok(Probe::Foreign { seen: dir.join(stranger) });
+        return Ok(Shape::Known(Probe::Foreign { seen: dir.join(stranger) }));
     }
     let is_whole = found.len() == ours.len();
     match (data(dir, names)?, is_whole) {
-        (Data::None, _) => Ok(Probe::Leftover),
-        (Data::Log, true) if !crate::open::has_block(dir)? => Ok(Probe::Leftover),
-        (_, true) => Ok(Probe::Ours { format: FORMAT }),
+        (Data::None, _) => Ok(Shape::Known(Probe::Leftover)),
+        (Data::Log, true) => Ok(Shape::Unread),
+        (_, true) => Ok(Shape::Known(Probe::Ours { format: FORMAT })),
         // A database that has nothing but RocksDB's own family, and rows in it, was never one of ours.
-        (_, false) if found.len() == 1 => Ok(Probe::Foreign { seen: dir.join(&found[0]) }),
+        (_, false) if found.len() == 1 => Ok(Shape::Known(Probe::Foreign { seen: dir.join(&found[0]) })),
         (_, false) => Err(FlatKvError::Disagree {
             what: "column families",
             expected: ours.len().to_string(),

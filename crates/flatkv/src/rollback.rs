@@ -3,13 +3,12 @@
 //! A rollback begins with a synced marker, so that a crash in the middle of it is noticed; each block is then undone in a
 //! batch of its own, which carries the version with it; it ends with a batch that drops the later handoffs and the marker.
 
-use changeset::{AppHash, CommitInfo, History, StoreResult, Undo};
+use changeset::{StoreResult, Undo};
 use rocksdb::WriteBatch;
 
-use crate::codec::u64_record;
 use crate::error::{FlatKvError, Result};
 use crate::lattice::Lattices;
-use crate::meta::{self, StoredBlock};
+use crate::meta;
 use crate::open::check;
 use crate::options::{self, Durability, Family};
 use crate::source::Source;
@@ -38,14 +37,6 @@ impl FlatKv {
             self.view.check_undo(to)?;
         }
         self.write_marker(meta::ROLLBACK_TO, to)
-    }
-
-    /// Where a rollback under way leads.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    pub fn rollback_target(&self) -> Result<Option<u64>> {
-        self.marker(meta::ROLLBACK_TO, "rollback_to")
     }
 
     /// Undoes the last block; the new last version.
@@ -90,22 +81,6 @@ impl FlatKv {
         })
     }
 
-    /// The height at which the old store was retired; none while it is in use.
-    ///
-    /// # Errors
-    /// I/O and corruption.
-    pub fn retired(&self) -> Result<Option<u64>> {
-        self.marker(meta::RETIRED, "retired")
-    }
-
-    /// Notes durably that the old store is retired as of `height`.
-    ///
-    /// # Errors
-    /// I/O, which poisons the store.
-    pub fn set_retired(&mut self, height: u64) -> Result<()> {
-        self.write_marker(meta::RETIRED, height)
-    }
-
     /// The batch that undoes the block at `height`, and the lattices that it leads to.
     fn undo_batch(&self, height: u64, record: UndoRecord<'_>) -> Result<(WriteBatch, Lattices)> {
         let (database, to) = (&self.database, height.saturating_sub(1));
@@ -137,11 +112,6 @@ impl FlatKv {
         batch.delete_cf(database.family(Family::Journal), height.to_be_bytes());
         batch.delete_cf(database.family(Family::Undo), height.to_be_bytes());
         Ok((batch, lattices))
-    }
-
-    fn marker(&self, key: &'static [u8], record: &'static str) -> Result<Option<u64>> {
-        self.check_alive()?;
-        self.view.source().get(Family::Meta, key, |bytes| u64_record(record, bytes))
     }
 
     fn write_marker(&mut self, key: &'static [u8], height: u64) -> Result<()> {
@@ -198,38 +168,9 @@ impl View {
     }
 }
 
-impl History for View {
-    fn span(&self) -> Option<(u64, u64)> {
-        self.span().map(|span| (span.first, span.last))
-    }
-
-    fn block(&self, height: u64) -> StoreResult<Option<(CommitInfo, AppHash)>> {
-        let block = self.source().get(Family::Meta, &meta::block_key(height), StoredBlock::decode)?;
-        Ok(block.map(|block| (block.commit_info, block.app_hash)))
-    }
-
-    fn last_handoff_at(&self, height: u64) -> StoreResult<Option<u64>> {
-        Ok(stored_block(self.source(), height)?.last_handoff)
-    }
-
-    fn check_undo(&self, to: u64) -> StoreResult<()> {
-        Ok(self.check_undo(to)?)
-    }
-}
-
 impl Undo for FlatKv {
-    type History = View;
-
-    fn history(&self) -> &View {
-        &self.view
-    }
-
     fn begin_rollback(&mut self, to: u64) -> StoreResult<()> {
         Ok(self.begin_rollback(to)?)
-    }
-
-    fn rollback_target(&self) -> StoreResult<Option<u64>> {
-        Ok(self.rollback_target()?)
     }
 
     fn undo_block(&mut self) -> StoreResult<u64> {

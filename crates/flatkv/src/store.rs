@@ -4,18 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use changeset::{
-    AppHash, BlockRecord, CommitInfo, Handoff, Hash, JournalLine, NamedChangeSet, NewStore, PairIter, Read, Scan,
-    ScanOrder, ScanRange, StoreResult, Write,
+    BlockRecord, Hash, NamedChangeSet, NewStore, PairIter, Read, Scan, ScanOrder, ScanRange, StoreResult, Syncer, Write,
 };
 
 use crate::block::{Block, Savepoint};
 use crate::commit;
 use crate::error::{FlatKvError, Result};
-use crate::meta::{self, StoredBlock};
 use crate::options::{Durability, Family, Options};
 use crate::scan::scan;
 use crate::source::{Database, Source};
-use crate::view::{View, locate_read, stored_block, value_of};
+use crate::view::{View, locate_read, value_of};
 
 /// FlatKV open for writing: the committed state, and the block in work over it.
 pub struct FlatKv {
@@ -154,10 +152,6 @@ impl NewStore for FlatKv {
         self.block.lattices().root()
     }
 
-    fn committed_root(&self) -> Hash {
-        self.view.root()
-    }
-
     /// A record that does not follow the last block is refused and changes nothing; any later failure poisons the store.
     fn commit(&mut self, record: &BlockRecord) -> StoreResult<()> {
         self.check_alive()?;
@@ -168,40 +162,9 @@ impl NewStore for FlatKv {
         Ok(self.or_poison(|store| commit::commit(store, record))?)
     }
 
-    fn block(&self, height: u64) -> StoreResult<Option<(CommitInfo, AppHash)>> {
-        self.check_alive()?;
-        let block = self.live.get(Family::Meta, &meta::block_key(height), StoredBlock::decode)?;
-        Ok(block.map(|block| (block.commit_info, block.app_hash)))
-    }
-
-    fn journal(&self, height: u64) -> StoreResult<Option<JournalLine>> {
-        self.check_alive()?;
-        Ok(self.view.journal(height)?)
-    }
-
-    /// A handoff that the old store may still need and that is not there is an error, not an absence.
-    fn handoff(&self, height: u64) -> StoreResult<Option<Handoff>> {
-        self.check_alive()?;
-        let read = |entry: &[u8]| Ok(Bytes::copy_from_slice(entry));
-        let entry = self.live.get(Family::Handoff, &height.to_be_bytes(), read)?;
-        if let Some(entry) = entry {
-            return Ok(Some(Handoff { version: height, entry }));
-        }
-        let is_needed = self.view.needed_handoffs().is_some_and(|needed| needed.contains(&height));
-        if is_needed && stored_block(&self.live, height)?.last_handoff == Some(height) {
-            Err(FlatKvError::Missing { record: "handoff", height })?;
-        }
-        Ok(None)
-    }
-
-    fn last_handoff(&self) -> StoreResult<Option<u64>> {
-        self.check_alive()?;
-        Ok(self.view.last_handoff())
-    }
-
-    fn changelog_synced(&self) -> StoreResult<u64> {
-        self.check_alive()?;
-        Ok(self.view.changelog_synced())
+    fn syncer(&self) -> Syncer {
+        let log = self.log_syncer();
+        Box::new(move || Ok(log.sync()?))
     }
 
     fn view(&self) -> StoreResult<View> {

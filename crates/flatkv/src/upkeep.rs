@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rocksdb::WriteBatch;
 use rocksdb::checkpoint::Checkpoint;
 
 use crate::error::Result;
+use crate::meta;
+use crate::options::{self, Durability, Family};
 use crate::source::Database;
 use crate::store::FlatKv;
 
@@ -28,6 +31,25 @@ impl FlatKv {
     /// A handle that syncs the write-ahead log from another thread.
     pub fn log_syncer(&self) -> LogSyncer {
         LogSyncer(self.database.clone())
+    }
+
+    /// Notes durably whether blocks are left to the operating system from now on. Whoever opens the store next must know:
+    /// a power cut may then have taken blocks back that the old store still has.
+    pub(crate) fn note_durability(&mut self) -> Result<()> {
+        let is_left = self.durability == Durability::Os;
+        let Some(span) = self.view.span() else { return Ok(()) };
+        if self.view.is_left_to_os()? == is_left {
+            return Ok(());
+        }
+        self.log_syncer().sync()?;
+        let mut batch = WriteBatch::default();
+        let family = self.database.family(Family::Meta);
+        match is_left {
+            true => batch.put_cf(family, meta::LEFT_TO_OS, span.last.to_be_bytes()),
+            false => batch.delete_cf(family, meta::LEFT_TO_OS),
+        }
+        let write = options::write(Durability::Sync);
+        self.database.db.write_opt(batch, &write).map_err(|error| self.database.error("note durability", error))
     }
 
     /// Copies the committed store to `dir`, which must not exist: tables as hard links, so that it costs neither the time

@@ -1,6 +1,6 @@
 //! The commit point: heights, what is kept of a block, what is dropped.
 
-use changeset::{BlockRecord, KvPair, NewStore, Read, StoreErrorKind, Write};
+use changeset::{BlockRecord, History, KvPair, NewStore, Read, StoreErrorKind, Write};
 use flatkv::{FlatKv, FlatKvError};
 use tempfile::tempdir;
 
@@ -67,7 +67,7 @@ fn what_a_block_leaves_is_there_after_reopening() {
     assert_eq!(store.block(8).expect("reads"), None);
     assert_eq!(store.handoff(7).expect("reads"), Some(handoff(7)));
     assert_eq!(store.last_handoff().expect("reads"), Some(7));
-    assert_eq!(NewStore::journal(&store, 7).expect("reads"), Some(record.journal));
+    assert_eq!(History::journal(&store, 7).expect("reads"), Some(record.journal));
     assert_eq!(store.changelog_synced().expect("reads"), 5);
 }
 
@@ -101,7 +101,7 @@ fn old_records_are_dropped_and_those_still_needed_stay() {
     for height in 1..=last {
         assert_eq!(store.block(height).expect("reads").is_some(), height >= oldest, "block {height}");
         assert_eq!(store.handoff(height).expect("reads").is_some(), height > synced, "handoff {height}");
-        assert_eq!(NewStore::journal(&store, height).expect("reads").is_some(), height >= oldest, "journal {height}");
+        assert_eq!(History::journal(&store, height).expect("reads").is_some(), height >= oldest, "journal {height}");
     }
     store.check_undo(oldest).expect("every undo record in the window is there");
     match store.check_undo(oldest - 1) {

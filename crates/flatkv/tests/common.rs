@@ -42,6 +42,7 @@ pub(crate) fn record(store: &FlatKv) -> BlockRecord {
         handoff: Some(handoff(height)),
         journal: JournalLine { height, keys: height * 3, ..JournalLine::default() },
         changelog_synced: height.saturating_sub(2),
+        retires_old: false,
         rollback_blocks: 1000,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use changeset::{KvPair, NamedChangeSet, NewStore, Read, Scan, ScanOrder, ScanRange, Write};
+use changeset::{History, KvPair, NamedChangeSet, NewStore, Read, Scan, ScanOrder, ScanRange, Write};
 use flatkv::{AccountRow, CodeRow, Durability, EVM, FlatKv, MiscRow, Options, StorageRow, View};
 use lthash::LtHash;
 use proptest::collection::vec;

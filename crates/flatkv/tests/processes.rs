@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use changeset::{KvPair, NamedChangeSet, NewStore, Read, Scan, ScanOrder, ScanRange, StoreErrorKind, Write};
+use changeset::{History, KvPair, NamedChangeSet, NewStore, Read, Scan, ScanOrder, ScanRange, StoreErrorKind, Write};
 use flatkv::{FlatKv, FlatKvError, Holder};
 use tempfile::tempdir;
 
@@ -109,11 +109,11 @@ fn check_poisoned(store: &mut FlatKv) {
     poisoned(store.handoff(1).expect_err("poisoned"));
     poisoned(store.last_handoff().expect_err("poisoned"));
     poisoned(store.changelog_synced().expect_err("poisoned"));
-    poisoned(NewStore::journal(store, 1).expect_err("poisoned"));
+    poisoned(History::journal(store, 1).expect_err("poisoned"));
     poisoned(store.seed(1).expect_err("poisoned"));
     let record = record(store);
     poisoned(store.commit(&record).expect_err("poisoned"));
-    for error in [store.undo_block().map(drop), store.check_undo(1), store.set_retired(1), store.retired().map(drop)] {
+    for error in [store.undo_block().map(drop), store.check_undo(1), store.retired().map(drop)] {
         assert!(matches!(error, Err(FlatKvError::Poisoned { .. })));
     }
 }

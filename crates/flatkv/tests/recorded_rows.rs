@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use crate::common::{open, record, rows, scan};
 use bytes::Bytes;
-use changeset::{KvPair, NamedChangeSet, NewStore, Read, ScanOrder, ScanRange};
+use changeset::{History, KvPair, NamedChangeSet, NewStore, Read, ScanOrder, ScanRange};
 use flate2::read::GzDecoder;
 use flatkv::{AccountRow, CodeRow, Lane, MiscRow, StorageRow, check_row, split};
 use lthash::LtHash;

@@ -1,10 +1,10 @@
 //! Undoing blocks.
 
-use changeset::{KvPair, NamedChangeSet, NewStore, StoreErrorKind, Write};
+use changeset::{BlockRecord, History, KvPair, NamedChangeSet, NewStore, StoreErrorKind, Write};
 use flatkv::{FlatKv, FlatKvError};
 use tempfile::tempdir;
 
-use crate::common::{Changes, code_hash_key, commit, nonce, nonce_key, open, rows, seeded, slot_key};
+use crate::common::{Changes, code_hash_key, commit, nonce, nonce_key, open, record, rows, seeded, slot_key};
 
 /// A block that writes, overwrites and deletes in all lanes.
 fn block(height: u64) -> Changes {
@@ -151,7 +151,9 @@ fn the_old_stores_retirement_is_noted() {
     let mut store = seeded(dir.path(), 1);
     commit(&mut store, &block(1));
     assert_eq!(store.retired().expect("reads"), None);
-    store.set_retired(1).expect("writes");
+    let last = BlockRecord { retires_old: true, ..record(&store) };
+    store.commit(&last).expect("commits");
+    assert_eq!(store.retired().expect("reads"), Some(2));
     drop(store);
-    assert_eq!(open(dir.path()).retired().expect("reads"), Some(1));
+    assert_eq!(open(dir.path()).retired().expect("reads"), Some(2));
 }

@@ -4,7 +4,7 @@ use crate::common::{
     code_hash_key, code_key, commit, evm, get, inner, nonce, nonce_key, pairs, rows, scan, seeded, slot_key,
 };
 use bytes::Bytes;
-use changeset::{KvPair, NamedChangeSet, NewStore, Read, ScanOrder, ScanRange, StoreErrorKind, Write};
+use changeset::{History, KvPair, NamedChangeSet, NewStore, Read, ScanOrder, ScanRange, StoreErrorKind, Write};
 use flatkv::{AccountRow, FlatKv, FlatKvError, KeyError, Lane, Totals};
 use tempfile::{TempDir, tempdir};
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use changeset::{KvPair, NamedChangeSet, NewStore};
+use changeset::{History, KvPair, NamedChangeSet, NewStore};
 use flatkv::{FlatKv, FlatKvError, Lane, VerifyReport};
 use rocksdb::DB;
 use tempfile::tempdir;

@@ -3,7 +3,7 @@
 use std::thread;
 
 use bytes::Bytes;
-use changeset::{KvPair, NewStore, ScanOrder, ScanRange};
+use changeset::{History, KvPair, NewStore, ScanOrder, ScanRange};
 use flatkv::{FlatKv, FlatKvError, Holder, View};
 use tempfile::tempdir;
 

@@ -49,7 +49,7 @@ mod tree;
 
 pub use changelog::{Changelog, Log, LogError, LogOptions, SEGMENT_BYTES, Torn};
 pub use error::{Doing, Error};
-pub use lock::LockHolder;
+pub use lock::{Lock, LockHolder};
 pub use multitree::Savepoint;
 pub use open::{Access, Options, Site, Unreplayed, open, rollback};
 pub use proof::{Proof, ProofOp};

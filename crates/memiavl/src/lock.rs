@@ -33,7 +33,7 @@ pub struct LockHolder {
 /// A lock file that the lock itself made goes with it, unless [`keep`](Self::keep) is called: a directory that cannot be
 /// opened stays as it was.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     path: PathBuf,
     /// Both locks end when the file is closed.
     file: File,
@@ -45,7 +45,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`Error::Locked`], I/O.
-    pub(crate) fn acquire(path: &Path) -> Result<Self> {
+    pub fn acquire(path: &Path) -> Result<Self> {
         let io = |source| Error::Io { doing: Doing::Lock, path: path.to_owned(), source };
         loop {
             let (file, is_new) = open(path).map_err(io)?;
@@ -66,7 +66,7 @@ impl Lock {
     }
 
     /// Leaves the file in place when the lock is dropped.
-    pub(crate) fn keep(&mut self) {
+    pub fn keep(&mut self) {
         self.goes_with_it = false;
     }
 

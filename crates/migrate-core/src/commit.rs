@@ -22,7 +22,7 @@ use changeset::{
     app_hash,
 };
 
-use crate::engine::Engine;
+use crate::engine::{Durability, Engine};
 use crate::error::{Error, Outcome};
 use crate::kill_point::KillPoint;
 use crate::mode::{LAST_VERSION, Route};
@@ -81,6 +81,8 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let app_hash = app_hash(&commit_info);
         let committed = Committed { height: self.next_height(), commit_info, app_hash };
         let record = self.block_record(&committed)?;
+        let bytes = self.block.bytes + self.block.moved_key_bytes + self.block.moved_value_bytes;
+        self.check_background(committed.height)?;
         let new_takes_part = self.new_takes_part(&self.metadata()?);
         self.at_kill_point(KillPoint::Worked);
 
@@ -90,7 +92,8 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
         if let (Some(handoff), Some(old)) = (&record.handoff, &mut self.old) {
             let outcome = if new_takes_part { Outcome::Committed } else { Outcome::Unknown };
-            let done = old.commit(handoff, !new_takes_part);
+            let is_commit_point = !new_takes_part;
+            let done = old.commit(handoff, is_commit_point && self.config.durability == Durability::Sync);
             done.map_err(|source| self.poisoned(committed.height, outcome, Some(source)))?;
             self.at_kill_point(KillPoint::HandedOver);
         }
@@ -99,6 +102,11 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             self.poisoned(committed.height, Outcome::Committed, as_store_error(error))
         })?;
         self.at_kill_point(KillPoint::Published);
+        if record.retires_old {
+            self.remove_old();
+        }
+        self.tend_durability(committed.height, bytes)
+            .map_err(|source| self.poisoned(committed.height, Outcome::Committed, Some(source)))?;
 
         self.config.observer.block(&BlockReport { commit_elapsed: started.elapsed(), ..report });
         Ok(committed)
@@ -126,6 +134,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             app_hash: block.app_hash,
             handoff,
             journal,
+            retires_old: self.nothing_needs_old(block.height)?,
             changelog_synced: self.old.as_ref().map_or(0, OldStore::synced_version),
             rollback_blocks: self.config.rollback_blocks,
         })
@@ -138,6 +147,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let block = std::mem::take(&mut self.block);
         self.old_rests |= version >= LAST_VERSION || self.old.is_none();
         self.moved = moved;
+        self.start_syncing()?;
         if let Some(old) = &mut self.old {
             old.retain_from(committed.height.saturating_sub(self.config.rollback_blocks));
         }
@@ -203,7 +213,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         self.moved.iter().filter(|(module, _)| moves(module)).map(|(_, keys)| keys).sum()
     }
 
-    fn poisoned(&mut self, height: u64, outcome: Outcome, source: Option<StoreError>) -> Error {
+    pub(crate) fn poisoned(&mut self, height: u64, outcome: Outcome, source: Option<StoreError>) -> Error {
         self.poison = Some((height, outcome));
         self.config.observer.poisoned();
         tracing::error!(height, %outcome, "the commit failed and the node must be reopened");

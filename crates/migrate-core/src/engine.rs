@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use boundary::Boundary;
 use bytes::Bytes;
-use changeset::{CommitInfo, NewStore, OldStore, StoreResult, TreeNameUpgrade};
+use changeset::{CommitInfo, NewStore, OldStore, Read, StoreResult, TreeNameUpgrade};
 
+use crate::background::{BackgroundSync, Pace};
 use crate::batch::BatchLimit;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Outcome};
@@ -46,6 +47,8 @@ pub struct Config {
     pub block_bytes_max: u64,
     /// How many blocks can be rolled back.
     pub rollback_blocks: u64,
+    /// Whether a block is on disk before it is acknowledged.
+    pub durability: Durability,
     /// How many views may be open.
     pub views_max: usize,
     /// Who is told.
@@ -54,8 +57,30 @@ pub struct Config {
     pub cancel: CancelToken,
 }
 
+/// How a block reaches the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// It is on disk before it is acknowledged.
+    #[default]
+    Sync,
+    /// It is left to the operating system: acknowledged blocks survive the end of the process, not a power cut.
+    Os,
+}
+
 /// Makes the new store when the first migration begins; it is given the height of its first block.
 pub type NewStoreMaker<N> = Box<dyn FnMut(u64) -> StoreResult<N> + Send>;
+/// Removes the old store's directory; what it cannot finish, the next opening does.
+pub type OldRemover = Box<dyn FnMut() -> StoreResult<()> + Send>;
+
+/// What an engine leaves to whoever knows where the stores are.
+pub struct Places<N: NewStore> {
+    /// Opens for writing the new store that was found.
+    pub take_over: Box<dyn FnOnce(N::View) -> StoreResult<N>>,
+    /// Makes a new store.
+    pub make_new: NewStoreMaker<N>,
+    /// Removes the old one.
+    pub remove_old: OldRemover,
+}
 
 /// Both stores and the protocol between them. One thread owns it; readers take views.
 pub struct Engine<O: OldStore, N: NewStore> {
@@ -65,6 +90,7 @@ pub struct Engine<O: OldStore, N: NewStore> {
     /// FlatKV; none before it exists.
     pub(crate) new: Option<N>,
     pub(crate) make_new: NewStoreMaker<N>,
+    pub(crate) remove_old: OldRemover,
     pub(crate) mode: Mode,
     /// The modules in byte order, shared with every view.
     pub(crate) modules: Arc<[String]>,
@@ -78,6 +104,10 @@ pub struct Engine<O: OldStore, N: NewStore> {
     pub(crate) poison: Option<(u64, Outcome)>,
     pub(crate) views: Views<O::View, N::View>,
     pub(crate) kill_hook: Option<KillHook>,
+    /// Puts blocks on disk that were left to the operating system; none where each commit does.
+    pub(crate) background: Option<BackgroundSync>,
+    /// When memiavl alone is synced, where commits do not.
+    pub(crate) pace: Pace,
 }
 
 /// The block in work.
@@ -264,9 +294,16 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         Ok(())
     }
 
-    /// Gives the stores back, to close them.
-    pub fn into_stores(self) -> (Option<O>, Option<N>) {
-        (self.old, self.new)
+    /// Ends the background work and gives the stores back, to close them: memiavl last, its changelog must not reach the
+    /// disk before what FlatKV has.
+    ///
+    /// # Errors
+    /// Blocks that were left to the operating system and cannot be put on disk.
+    pub fn into_stores(mut self) -> Result<(Option<O>, Option<N>), Error> {
+        if let Some(background) = self.background.take() {
+            background.close()?;
+        }
+        Ok((self.old, self.new))
     }
 
     pub(crate) fn check_usable(&self) -> Result<(), Error> {
@@ -335,11 +372,11 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
 }
 
 /// The manager of a mode; none for a mode that moves nothing.
-pub(crate) fn make_manager<O: OldStore, N: NewStore>(
+pub(crate) fn make_manager(
     mode: Mode,
     config: &Config,
-    old: Option<&O>,
-    new: Option<&N>,
+    old: Option<&impl OldStore>,
+    new: Option<&impl Read>,
 ) -> Result<Option<Manager>, Error> {
     let Some((start, target)) = mode.migration() else { return Ok(None) };
     let moves = |module: &&String| mode.route(module) == Route::Moving;

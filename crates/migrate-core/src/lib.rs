@@ -21,6 +21,7 @@
 //! assert_eq!(Mode::MemiavlOnly.next(), Some(Mode::MigrateEvm));
 //! ```
 
+mod background;
 mod batch;
 mod cancel;
 mod commit;
@@ -38,12 +39,13 @@ mod observer;
 mod publish;
 mod recover;
 mod rollback;
+mod upkeep;
 mod view;
 
 pub use batch::BatchLimit;
 pub use cancel::CancelToken;
 pub use commit::Committed;
-pub use engine::{Config, Engine, ModeSetting, NewStoreMaker};
+pub use engine::{Config, Durability, Engine, ModeSetting, NewStoreMaker, OldRemover, Places};
 pub use error::{Error, ErrorKind, Outcome, kind_of_store};
 pub use kill_point::{KillHook, KillPoint};
 pub use manager::{FlushPlan, Manager, ManagerConfig, ManagerSavepoint, get_across};

@@ -12,10 +12,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use changeset::{CommitInfo, Handoff, Hash, LATTICE_STORE, NewStore, OldLog, OldStore, app_hash, open_entry};
+use changeset::{CommitInfo, Handoff, Hash, History, LATTICE_STORE, NewStore, OldLog, OldStore, app_hash, open_entry};
 
+use crate::background::Pace;
 use crate::commit::Committed;
-use crate::engine::{Block, Config, Engine, ModeSetting, NewStoreMaker, make_manager};
+use crate::engine::{Block, Config, Engine, ModeSetting, Places, make_manager};
 use crate::error::Error;
 use crate::metadata::Metadata;
 use crate::mode::{LAST_VERSION, Mode};
@@ -23,41 +24,42 @@ use crate::publish::Views;
 use crate::view::ViewState;
 
 /// Both stores as they were found on disk, locked and not yet reconciled.
-pub struct Found<L, N> {
+pub struct Found<L, V> {
     /// memiavl's directory; none if there is none.
     pub old: Option<L>,
-    /// FlatKV; none if it has no committed block.
-    pub new: Option<N>,
+    /// FlatKV, opened for reading; none if it has no committed block.
+    pub new: Option<V>,
 }
 
 impl<O: OldStore, N: NewStore> Engine<O, N> {
-    /// Reconciles the stores and opens the engine.
+    /// Reconciles the stores and opens the engine. FlatKV is only read until all is known to agree.
     ///
     /// # Errors
     /// Stores that no crash of ours can have left like this, roots that differ from what was committed, a mode that does
     /// not fit, I/O. Each says what to do.
     pub fn open<L: OldLog<Store = O>>(
-        found: Found<L, N>,
+        found: Found<L, N::View>,
         config: Config,
-        make_new: NewStoreMaker<N>,
+        places: Places<N>,
     ) -> Result<Self, Error> {
         let Found { old, new } = found;
-        let new = new.filter(|new| new.version().is_some());
+        let new = new.filter(|new| new.span().is_some());
         let (old, seal) = match (old, &new) {
             (Some(log), None) => replay_alone(log)?,
             (Some(log), Some(new)) => (reconcile(log, new)?, None),
-            (None, _) => (None, None),
+            (None, Some(new)) => (check_gone(new).map(|()| None)?, None),
+            (None, None) => (None, None),
         };
         let metadata = new.as_ref().map(Metadata::read).transpose()?.unwrap_or_default();
-        let heights =
-            Heights { old: old.as_ref().map_or(0, OldStore::version), new: new.as_ref().and_then(N::version) };
+        let heights = Heights { old: old.as_ref().map_or(0, OldStore::version), new: last_of(new.as_ref()) };
         let mode = derive_mode(config.mode, &metadata, heights)?;
-        let old_rests =
-            old.is_none() || metadata.version.unwrap_or(0) >= LAST_VERSION || never_had_old(mode, &metadata);
+        let old_rests = metadata.version.unwrap_or(0) >= LAST_VERSION || never_had_old(mode, &metadata);
         let last = last_block(old.as_ref(), new.as_ref())?;
         check_roots(&last, seal, old.as_ref(), new.as_ref(), old_rests)?;
         let manager = make_manager(mode, &config, old.as_ref(), new.as_ref())?;
         let moved = moved_so_far(new.as_ref())?;
+        let Places { take_over, make_new, remove_old } = places;
+        let new = new.map(take_over).transpose().map_err(Error::new("opening the store for writing"))?;
         let modules = modules_in_order(&config.modules);
         let empty = ViewState {
             height: last.height,
@@ -74,6 +76,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             old,
             new,
             make_new,
+            remove_old,
             mode,
             modules,
             manager,
@@ -82,11 +85,27 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             moved,
             poison: None,
             kill_hook: None,
+            background: None,
+            pace: Pace::new(),
             config,
         };
         let state = engine.view_state(last)?;
         engine.views = Views::new(state, engine.config.views_max);
+        engine.start_syncing()?;
         Ok(engine)
+    }
+}
+
+fn last_of(new: Option<&impl History>) -> Option<u64> {
+    new.and_then(History::span).map(|(_, last)| last)
+}
+
+/// memiavl's directory may be gone only if nothing needs it: FlatKV has noted its end, or the chain never had one.
+fn check_gone(new: &impl History) -> Result<(), Error> {
+    let reading = || Error::new("reading a note");
+    match (new.retired().map_err(reading())?, new.last_handoff().map_err(reading())?) {
+        (None, Some(height)) => Err(Error::OldMissing { height }),
+        _ => Ok(()),
     }
 }
 
@@ -110,7 +129,7 @@ fn replay_alone<L: OldLog>(log: L) -> Result<(Option<L::Store>, Option<Hash>), E
 }
 
 /// Brings memiavl to the last block that FlatKV handed to it.
-fn reconcile<L: OldLog, N: NewStore>(mut log: L, new: &N) -> Result<Option<L::Store>, Error> {
+fn reconcile<L: OldLog>(mut log: L, new: &impl History) -> Result<Option<L::Store>, Error> {
     let reading = || Error::new("reading a handoff");
     let Some(target) = new.last_handoff().map_err(reading())? else {
         // A chain that was born in the last mode: it never had a memiavl, and what lies there is empty.
@@ -194,17 +213,17 @@ pub fn derive_mode(setting: ModeSetting, metadata: &Metadata, heights: Heights) 
 }
 
 /// Keys moved per module, as the last block's journal line has it.
-fn moved_so_far<N: NewStore>(new: Option<&N>) -> Result<BTreeMap<String, u64>, Error> {
-    let Some((new, height)) = new.and_then(|new| Some((new, new.version()?))) else { return Ok(BTreeMap::new()) };
+fn moved_so_far(new: Option<&impl History>) -> Result<BTreeMap<String, u64>, Error> {
+    let Some((new, (_, height))) = new.and_then(|new| Some((new, new.span()?))) else { return Ok(BTreeMap::new()) };
     let line = new.journal(height).map_err(Error::new("reading the journal"))?;
     let line = line.ok_or(Error::RecordMissing { height })?;
     Ok(line.moved.into_iter().map(|count| (count.module, count.keys)).collect())
 }
 
 /// The last committed block, as FlatKV recorded it, or as memiavl's roots say before FlatKV exists.
-fn last_block<O: OldStore, N: NewStore>(old: Option<&O>, new: Option<&N>) -> Result<Committed, Error> {
+fn last_block(old: Option<&impl OldStore>, new: Option<&impl History>) -> Result<Committed, Error> {
     if let Some(new) = new
-        && let Some(height) = new.version()
+        && let Some((_, height)) = new.span()
     {
         let block = new.block(height).map_err(Error::new("reading the last block's record"))?;
         let (commit_info, app_hash) = block.ok_or(Error::RecordMissing { height })?;
@@ -219,11 +238,11 @@ fn last_block<O: OldStore, N: NewStore>(old: Option<&O>, new: Option<&N>) -> Res
 }
 
 /// Compares every root with the one stored with its block.
-fn check_roots<O: OldStore, N: NewStore>(
+fn check_roots(
     last: &Committed,
     seal: Option<Hash>,
-    old: Option<&O>,
-    new: Option<&N>,
+    old: Option<&impl OldStore>,
+    new: Option<&impl History>,
     old_rests: bool,
 ) -> Result<(), Error> {
     if let Some(expected) = seal
@@ -248,7 +267,6 @@ fn check_roots<O: OldStore, N: NewStore>(
     }
     let old = match old {
         Some(old) if !old_rests => old,
-        None if !old_rests => return Err(Error::OldMissing { height: last.height }),
         _ => return Ok(()),
     };
     let roots = old.committed_roots().map_err(Error::old("hashing the trees"))?;

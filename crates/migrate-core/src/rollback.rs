@@ -63,6 +63,11 @@ pub fn plan_rollback<S: OldSite, H: History>(old: Option<&S>, new: Option<&H>, t
         (Some(_), Some((first, _))) => (NewStorePlan::Remove { first }, Some(to)),
         _ => (NewStorePlan::Absent, Some(to)),
     };
+    if let (None, Some(new), Some(height)) = (old, new, target)
+        && new.last_handoff().map_err(Error::new("reading a handoff"))?.is_some_and(|end| height < end)
+    {
+        return Err(Error::OldMissing { height });
+    }
     // Also where it stands there already: an interrupted rollback may have left later snapshots.
     let memiavl_to = target.filter(|target| memiavl.is_some_and(|memiavl| *target <= memiavl));
     if let (Some(old), Some(version)) = (old, memiavl_to) {

@@ -61,8 +61,8 @@ impl Changelog {
     ///
     /// # Errors
     /// As [`Log::read`].
-    pub fn open_reader(dir: &Path) -> Result<Self> {
-        Ok(Self { log: Log::read(dir, LogOptions::default())?, writer: None })
+    pub fn open_reader(dir: &Path, options: LogOptions) -> Result<Self> {
+        Ok(Self { log: Log::read(dir, options)?, writer: None })
     }
 
     pub(super) fn start(log: Log, tail: Tail) -> Result<Self> {

@@ -160,7 +160,7 @@ fn a_failed_write_poisons_the_log_and_leaves_what_was_there() {
 #[test]
 fn a_reader_cannot_write() {
     let (_keep, dir) = log_of(1, 2);
-    let mut log = Changelog::open_reader(&dir).expect("opens");
+    let mut log = Changelog::open_reader(&dir, LogOptions::default()).expect("opens");
     for result in [log.append(3, &entry(3)), log.sync(), log.truncate_after(1), log.truncate_before(2)] {
         let error = result.expect_err("refused");
         assert!(matches!(&error, LogError::ReadOnly { path } if *path == dir), "{error:?}");

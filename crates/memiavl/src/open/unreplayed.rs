@@ -89,7 +89,7 @@ fn open_read_only(dir: &Path, options: Options) -> Result<Unreplayed> {
         Some(wanted) => newest_snapshot(dir, current, wanted)?,
     };
     let snapshot = Snapshot::open(&dir.join(snapshot_name(version)))?;
-    let log = Changelog::open_reader(&dir.join(CHANGELOG))?;
+    let log = Changelog::open_reader(&dir.join(CHANGELOG), log_options(&options))?;
     Ok(Unreplayed { dir: dir.to_owned(), options, snapshot, log, lock: None })
 }
 

@@ -72,6 +72,15 @@ impl OldStore for MemIavl {
         self.log.synced_version().unwrap_or_default()
     }
 
+    fn request_sync(&mut self) -> StoreResult<()> {
+        self.check_writable()?;
+        Ok(self.log.request_sync()?)
+    }
+
+    fn set_durable(&mut self, version: u64) {
+        self.set_durable_version(version);
+    }
+
     fn view(&self) -> View {
         View::new(Arc::clone(self.trees.committed()))
     }
