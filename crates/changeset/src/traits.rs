@@ -169,6 +169,12 @@ pub trait OldStore: Read + Scan + Walk + Write {
     /// Up to which version the changelog is known to be on disk.
     fn synced_version(&self) -> u64;
 
+    /// Puts the changelog on disk.
+    ///
+    /// # Errors
+    /// I/O. The store is then poisoned.
+    fn sync(&mut self) -> StoreResult<()>;
+
     /// Asks for the changelog to be put on disk in the background.
     ///
     /// # Errors

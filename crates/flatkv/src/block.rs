@@ -137,7 +137,7 @@ impl Block {
             touched.push(touch(row, pending, height)?);
         }
         let mut lattices = self.lattices.clone();
-        lattices.apply(deltas(&touched.iter().map(Touched::change).collect::<Vec<_>>(), threads))?;
+        lattices.apply(deltas(&touched.iter().map(Touched::change).collect::<Vec<_>>(), threads)?)?;
         // Nothing fails from here on.
         self.lattices = lattices;
         for row in touched {

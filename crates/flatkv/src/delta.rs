@@ -3,11 +3,11 @@
 //! A sum does not care about order, so each thread sums a run of the changes and the runs' sums are added up. Hashing the
 //! elements is most of what applying a block costs.
 
-use std::panic::resume_unwind;
 use std::thread;
 
 use lthash::LtHash;
 
+use crate::error::{FlatKvError, Result};
 use crate::lattice::{Part, Totals};
 
 /// Fewer changes than this are not worth a thread: starting one takes as long as hashing some 30 rows.
@@ -45,7 +45,7 @@ impl Delta {
 }
 
 /// The deltas of `changes`, on up to `threads` threads. A lane and module may come more than once.
-pub(crate) fn deltas<'a>(changes: &[RowChange<'a>], threads: usize) -> Vec<(&'a Part, Delta)> {
+pub(crate) fn deltas<'a>(changes: &[RowChange<'a>], threads: usize) -> Result<Vec<(&'a Part, Delta)>> {
     let threads = threads.min(changes.len() / CHANGES_PER_THREAD_MIN).max(1);
     let mut runs = changes.chunks(changes.len().div_ceil(threads).max(1));
     let first = runs.next().unwrap_or_default();
@@ -53,9 +53,9 @@ pub(crate) fn deltas<'a>(changes: &[RowChange<'a>], threads: usize) -> Vec<(&'a 
         let others: Vec<_> = runs.map(|run| scope.spawn(|| sum(run))).collect();
         let mut deltas = sum(first);
         for other in others {
-            deltas.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            deltas.extend(other.join().map_err(|_| FlatKvError::WorkerPanicked)?);
         }
-        deltas
+        Ok(deltas)
     })
 }
 
@@ -92,7 +92,7 @@ mod tests {
             .collect();
         let lattices = |threads| {
             let mut lattices = Lattices::default();
-            lattices.apply(deltas(&changes, threads)).expect("counts");
+            lattices.apply(deltas(&changes, threads).expect("hashes")).expect("counts");
             lattices
         };
         let alone = lattices(1);
@@ -100,6 +100,6 @@ mod tests {
         for threads in [2, 3, 7, 64] {
             assert_eq!(lattices(threads), alone, "threads={threads}");
         }
-        assert!(deltas(&[], 4).is_empty());
+        assert!(deltas(&[], 4).expect("hashes").is_empty());
     }
 }

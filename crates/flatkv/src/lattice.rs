@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn replace(lattices: &mut Lattices, part: &Part, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) -> Result<()> {
-        lattices.apply(deltas(&[RowChange { part, key, old, new }], 1))
+        lattices.apply(deltas(&[RowChange { part, key, old, new }], 1)?)
     }
 
     #[test]

@@ -115,7 +115,11 @@ impl Write for FlatKv {
     fn apply(&mut self, changes: &[NamedChangeSet]) -> StoreResult<()> {
         self.check_alive()?;
         let height = self.next_version()?;
-        Ok(self.block.apply(&self.database, changes, height, self.hash_threads)?)
+        let applied = self.block.apply(&self.database, changes, height, self.hash_threads);
+        if let Err(error @ FlatKvError::WorkerPanicked) = &applied {
+            self.poison = Some(error.to_string());
+        }
+        Ok(applied?)
     }
 }
 

@@ -80,6 +80,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let commit_info = self.working_commit_info()?;
         let app_hash = app_hash(&commit_info);
         let committed = Committed { height: self.next_height(), commit_info, app_hash };
+        self.found_new()?;
         let record = self.block_record(&committed)?;
         let bytes = self.block.bytes + self.block.moved_key_bytes + self.block.moved_value_bytes;
         self.check_background(committed.height)?;

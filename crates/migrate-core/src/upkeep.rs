@@ -22,6 +22,18 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         Ok(())
     }
 
+    /// FlatKV's first block stands on the changelog before it, which nothing hands over again: that must be on disk, also
+    /// where commits are left to the operating system.
+    pub(crate) fn found_new(&mut self) -> Result<(), Error> {
+        let is_first = self.new.as_ref().is_some_and(|new| new.version().is_none());
+        match &mut self.old {
+            Some(old) if is_first && old.synced_version() < old.version() => {
+                old.sync().map_err(Error::old("putting its changelog on disk"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses to go on behind a background sync that failed.
     pub(crate) fn check_background(&mut self, height: u64) -> Result<(), Error> {
         match self.background.as_ref().map_or(Ok(()), BackgroundSync::check) {

@@ -4,6 +4,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod golden;
+pub(crate) mod life;
 pub(crate) mod model;
 
 use bytes::Bytes;

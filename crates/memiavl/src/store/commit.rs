@@ -72,6 +72,10 @@ impl OldStore for MemIavl {
         self.log.synced_version().unwrap_or_default()
     }
 
+    fn sync(&mut self) -> StoreResult<()> {
+        Ok(self.sync_changelog()?)
+    }
+
     fn request_sync(&mut self) -> StoreResult<()> {
         self.check_writable()?;
         Ok(self.log.request_sync()?)
