@@ -3,6 +3,7 @@
 //! ```text
 //! docs/METRICS.md     from the registry of migrate-metrics
 //! docs/cli/*.md       from the help of the program
+//! docs/RELIABILITY.md its figures, from what the last runs of `cargo xtask torture` have left
 //! ```
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::run;
+use crate::{reliability, run};
 
 /// The folder that holds nothing but pages about the program.
 const CLI_PAGES: &str = "docs/cli";
@@ -66,6 +67,8 @@ fn pages() -> Result<Pages> {
     if scratch.exists() {
         std::fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
     }
+    let (path, text) = reliability::page()?;
+    pages.insert(path.into(), text);
     pages.extend(written?.into_iter().map(|(name, text)| (Path::new(CLI_PAGES).join(name), text)));
     Ok(pages)
 }

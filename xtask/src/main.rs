@@ -10,10 +10,12 @@
 mod demo;
 mod generate;
 mod one_rocksdb;
+mod reliability;
 mod run;
 mod setup;
 mod test;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Everything that must hold: format, tidy, lints, documentation, generated pages, then all tests.
     Test(test::Arguments),
+    /// Breaks everything that can be broken, and checks that nothing is lost.
+    Torture(torture::Arguments),
     /// Checks the rules of the house: layers, sizes, documents, habits.
     Tidy,
     /// Writes the generated pages below docs/.
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Command::Setup => setup::run(),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Torture(arguments) => torture::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Gen(arguments) => generate::run(&arguments),
     };

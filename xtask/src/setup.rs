@@ -30,6 +30,15 @@ impl Need {
             Self::Libclang => "libclang-dev",
         }
     }
+
+    /// The environment variable that names it, if it is set: installing something else would change nothing.
+    fn misnamed(self) -> Option<(&'static str, String)> {
+        let variable = match self {
+            Self::CppCompiler => "CXX",
+            Self::Libclang => "LIBCLANG_PATH",
+        };
+        Some((variable, std::env::var_os(variable)?.to_string_lossy().into_owned()))
+    }
 }
 
 impl fmt::Display for Need {
@@ -60,6 +69,9 @@ pub(crate) fn run() -> Result<()> {
     }
     let list = missing.iter().map(Need::to_string).collect::<Vec<_>>().join("; ");
     eprintln!("setup: missing: {list}");
+    if let Some((variable, value)) = missing.iter().find_map(|need| need.misnamed()) {
+        bail!("{variable}={value} names something that cannot be used; correct it, or unset it and run this again");
+    }
     let installer = installer();
     let commands = install_commands(installer, &missing);
     if installer == Installer::Nobody {
@@ -72,7 +84,7 @@ pub(crate) fn run() -> Result<()> {
     }
     let still = self::missing();
     if let Some(need) = still.first() {
-        bail!("the packages were installed and still there is no usable {need}");
+        bail!("the packages were installed and this is still missing: {need}");
     }
     eprintln!("setup: done");
     Ok(())

@@ -71,6 +71,10 @@ pub use rollback::{plan_rollback, roll_back};
 pub use watch::views_source;
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 /// One committed block, for any number of reader threads.
 pub type View = migrate_core::View<memiavl::View, flatkv::View>;
 /// The published blocks of a node.

@@ -54,7 +54,7 @@ pub use memory::MemoryStore;
 pub use merge::MergedScan;
 pub use metadata::{Metadata, is_at_version};
 pub use mode::{BANK_MODULE, DEFAULT_MODULES, EVM_MODULE, LAST_VERSION, Mode, Route, UnknownMode};
-pub use observer::{BlockReport, FlushReport, NoObserver, Observer, Side};
+pub use observer::{BlockReport, FlushReport, NoObserver, Observer};
 pub use publish::{OpenViews, RECENT_VIEWS, Views};
 pub use recover::{Found, Heights, derive_mode};
 pub use rollback::{NewStorePlan, RollbackPlan, plan_rollback, roll_back};

@@ -5,15 +5,6 @@ use std::time::Duration;
 use crate::error::ErrorKind;
 use crate::mode::Mode;
 
-/// Which store pairs went to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// memiavl.
-    Old,
-    /// FlatKV.
-    New,
-}
-
 /// What one flush did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlushReport {

@@ -119,6 +119,9 @@ fn has_place(after: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// No line at all.
+    const NONE: [usize; 0] = [];
+
     /// The lines of findings in a library's file.
     fn lines(source: &str) -> Vec<usize> {
         check(&Repository::of(&[("crates/x/src/a.rs", source)])).into_iter().map(|finding| finding.line).collect()
@@ -135,7 +138,7 @@ mod tests {
     fn an_allowed_lint_is_found() {
         assert_eq!(lines("#[allow(dead_code)]\nfn f() {}\n#![allow(x)]\n"), [1, 3]);
         assert_eq!(lines("#[cfg_attr(test, allow(dead_code))]\nfn f() {}\n"), [1]);
-        assert_eq!(lines("#[expect(dead_code, reason = \"why\")]\nfn f() { allow(1) }\n"), []);
+        assert_eq!(lines("#[expect(dead_code, reason = \"why\")]\nfn f() { allow(1) }\n"), NONE);
     }
 
     #[test]
@@ -143,7 +146,7 @@ mod tests {
         assert_eq!(lines("fn f() {\n    let _ = file.sync_all();\n}\n"), [2]);
         assert_eq!(lines("fn f() {\n    let _ = fs::rename(a,\n        b);\n}\n"), [2]);
         assert_eq!(lines("fn f() {\n    file.write_all(b).ok();\n}\n"), [2]);
-        assert_eq!(lines("fn f() {\n    let _ = sender.send(1);\n    let x = file.sync_all().ok();\n}\n"), []);
+        assert_eq!(lines("fn f() {\n    let _ = sender.send(1);\n    let x = file.sync_all().ok();\n}\n"), NONE);
     }
 
     #[test]
@@ -151,7 +154,7 @@ mod tests {
         assert_eq!(lines("fn f() {\n    matches!(x, Some(_));\n}\n"), [2]);
         assert_eq!(
             lines("fn f() {\n    assert!(matches!(x, Some(_)));\n    let y = matches!(x, 1);\n    matches!(x, 2)\n}\n"),
-            []
+            NONE
         );
     }
 
@@ -165,7 +168,7 @@ mod tests {
         for (first, second) in UNFINISHED {
             let mark = format!("{first}{second}");
             assert_eq!(lines(&format!("// {mark}: later\n// {mark}(#): x\n// {mark}(me)\n")), [1, 2, 3], "{mark}");
-            assert_eq!(lines(&format!("// {mark}(#12): later\n// A{mark}\n")), [], "{mark}");
+            assert_eq!(lines(&format!("// {mark}(#12): later\n// A{mark}\n")), NONE, "{mark}");
         }
     }
 }

@@ -37,7 +37,8 @@ pub(super) struct Chain<'a> {
 }
 
 fn options(args: &Args) -> Options {
-    Options { batch: BatchLimit::keys(args.batch), ..Options::default() }
+    // So few that memiavl comes to its end before the demonstration does.
+    Options { batch: BatchLimit::keys(args.batch), rollback_blocks: args.rest_blocks / 2, ..Options::default() }
 }
 
 impl<'a> Chain<'a> {

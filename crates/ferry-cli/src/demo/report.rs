@@ -40,6 +40,7 @@ pub(super) struct DemoReport {
     writes_per_block: u64,
     readers: u64,
     keys_made: u64,
+    blocks_made: u64,
     keys_moved: u64,
     make_seconds: f64,
     check_seconds: f64,
@@ -139,6 +140,7 @@ impl DemoReport {
             writes_per_block: args.writes,
             readers: args.readers,
             keys_made: record.filled.keys,
+            blocks_made: record.filled.height,
             keys_moved: record.phases.iter().map(|phase| phase.moved_keys).sum(),
             make_seconds: record.filled_elapsed.as_secs_f64(),
             check_seconds: record.check_elapsed.as_secs_f64(),
@@ -173,8 +175,23 @@ impl DemoReport {
         };
         let mut rows = vec![
             ("result", verdict.to_owned()),
-            ("made", format!("{} keys in {}", units::count(self.keys_made), span(self.make_seconds))),
-            ("moved", format!("{} keys, {} a block", units::count(self.keys_moved), units::count(self.batch_keys))),
+            (
+                "made",
+                format!(
+                    "{} keys in {} blocks, in {}",
+                    units::count(self.keys_made),
+                    units::count(self.blocks_made),
+                    span(self.make_seconds)
+                ),
+            ),
+            (
+                "moved",
+                format!(
+                    "{} keys, {} a block (what callers deleted before its turn never moves)",
+                    units::count(self.keys_moved),
+                    units::count(self.batch_keys)
+                ),
+            ),
             (
                 "meanwhile",
                 format!(
@@ -185,8 +202,10 @@ impl DemoReport {
                     units::count(self.views_checked)
                 ),
             ),
-            ("restarts midway", self.restarts()),
         ];
+        if self.midway_keys_checked > 0 {
+            rows.push(("restarts midway", self.restarts()));
+        }
         if self.final_keys_checked > 0 {
             rows.push((
                 "check at the end",

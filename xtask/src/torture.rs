@@ -1,0 +1,173 @@
+//! `cargo xtask torture`: the proof by fault injection. Each layer is a program of its own below `xtask/torture`; this
+//! builds them, runs them, and keeps what they found.
+//!
+//! ```text
+//! crash    every file operation of a life, and what a power cut could leave there; I/O errors at every operation
+//! damage   every byte of every file changed
+//! kill     the real program killed, at random and at every named point
+//! ```
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+
+use crate::{generate, run, setup};
+
+/// A layer: its name, and the packages that it is built from, its program first.
+struct Layer {
+    name: &'static str,
+    packages: &'static [&'static str],
+}
+
+const LAYERS: &[Layer] = &[
+    Layer { name: "crash", packages: &["torture-crash", "torture-recorder"] },
+    Layer { name: "damage", packages: &["torture-damage"] },
+    Layer { name: "kill", packages: &["torture-kill", "ferry-cli"] },
+];
+/// Where the figures are kept that docs/RELIABILITY.md shows.
+pub(crate) const FIGURES: &str = "docs/reliability";
+
+/// What `cargo xtask torture` takes.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// What every choice follows from. The same seed makes the same run.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Runs for hours instead of minutes.
+    #[arg(long)]
+    long: bool,
+    /// Only these layers.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    layer: Vec<String>,
+    /// Keeps the figures for docs/RELIABILITY.md and writes that page.
+    #[arg(long)]
+    publish: bool,
+}
+
+impl Arguments {
+    /// The run that belongs to the tests.
+    pub(crate) fn smoke() -> Self {
+        Self { seed: 1, long: false, layer: Vec::new(), publish: false }
+    }
+}
+
+/// Runs the layers; a violation in any of them is an error, after all have run.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    setup::run()?;
+    let chosen = chosen(&arguments.layer)?;
+    build(&chosen)?;
+    let mut found = Map::new();
+    let mut failed = Vec::new();
+    for layer in chosen {
+        let began = Instant::now();
+        eprintln!("torture: {}", layer.name);
+        let report = run_layer(layer, arguments)?;
+        let violations = report["violations"].as_array().map_or(0, Vec::len);
+        eprintln!("torture: {}: {violations} violations in {} s", layer.name, began.elapsed().as_secs());
+        println!("{}", summary(layer.name, &report));
+        if violations > 0 {
+            failed.push(layer.name);
+        }
+        found.insert(layer.name.to_owned(), report);
+    }
+    if arguments.publish {
+        publish(arguments, found)?;
+    }
+    if !failed.is_empty() {
+        bail!("promises were broken: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+fn chosen(names: &[String]) -> Result<Vec<&'static Layer>> {
+    for name in names {
+        if !LAYERS.iter().any(|layer| layer.name == name) {
+            let known: Vec<_> = LAYERS.iter().map(|layer| layer.name).collect();
+            bail!("there is no layer {name}; there are {}", known.join(", "));
+        }
+    }
+    Ok(LAYERS.iter().filter(|layer| names.is_empty() || names.iter().any(|name| name == layer.name)).collect())
+}
+
+/// One build for all of them: packages built alone would ask what is below RocksDB for other features.
+fn build(layers: &[&Layer]) -> Result<()> {
+    let mut command = run::cargo(["build", "--release", "--locked"]);
+    for package in layers.iter().flat_map(|layer| layer.packages) {
+        command.args(["--package", package]);
+    }
+    // Always part of the build, so that the features are the program's.
+    command.args(["--package", "ferry-cli"]);
+    run::check(&mut command)
+}
+
+fn run_layer(layer: &Layer, arguments: &Arguments) -> Result<Value> {
+    let program = release_dir().join(layer.packages[0]);
+    let report = std::env::temp_dir().join(format!("ferry-torture-{}-{}.json", layer.name, std::process::id()));
+    let mut command = std::process::Command::new(&program);
+    command.current_dir(run::root()).args(["--seed", &arguments.seed.to_string()]);
+    command.arg(if arguments.long { "--long" } else { "--smoke" }).arg("--json").arg(&report);
+    let status = run::status(&mut command)?;
+    let text = std::fs::read_to_string(&report)
+        .with_context(|| format!("{} left no report: {status}", run::line(&command)))?;
+    std::fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
+    let report: Value = serde_json::from_str(&text).context("the report is no JSON")?;
+    let has_violations = report["violations"].as_array().is_some_and(|list| !list.is_empty());
+    if !status.success() && !has_violations {
+        bail!("{} failed: {status}", run::line(&command));
+    }
+    Ok(report)
+}
+
+/// Where cargo puts what it builds in release.
+fn release_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), PathBuf::from).join("release")
+}
+
+/// A layer's figures on one line.
+fn summary(name: &str, report: &Value) -> String {
+    let figures = report["figures"].as_object();
+    let figures = figures.into_iter().flatten().map(|(what, figure)| format!("{} {figure}", what.replace('_', " ")));
+    format!("{name}: {}", figures.collect::<Vec<_>>().join(", "))
+}
+
+/// Keeps the figures beside those of other layers and of the other kind of run, and writes the page.
+fn publish(arguments: &Arguments, found: Map<String, Value>) -> Result<()> {
+    let path = run::root().join(FIGURES).join(if arguments.long { "long.json" } else { "smoke.json" });
+    let folder = path.parent().context("the figures have a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut kept: Value = match std::fs::read_to_string(&path) {
+        Ok(text) => serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?,
+        Err(_) => json!({}),
+    };
+    for (layer, report) in found {
+        kept[layer] = report;
+    }
+    let text = serde_json::to_string_pretty(&kept)? + "\n";
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    generate::run(&generate::Arguments { check: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_chosen_by_name_and_an_unknown_one_is_refused() {
+        let names = |words: &[&str]| {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            chosen(&words).map(|layers| layers.iter().map(|layer| layer.name).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&[]).expect("all"), ["crash", "damage", "kill"]);
+        assert_eq!(names(&["kill"]).expect("one"), ["kill"]);
+        let error = names(&["crush"]).expect_err("unknown");
+        assert_eq!(error.to_string(), "there is no layer crush; there are crash, damage, kill");
+    }
+
+    #[test]
+    fn a_summary_names_every_figure() {
+        let report = json!({"figures": {"crash_points": 7, "images": 90}});
+        assert_eq!(summary("crash", &report), "crash: crash points 7, images 90");
+    }
+}
