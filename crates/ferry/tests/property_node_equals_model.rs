@@ -5,11 +5,15 @@
 mod common;
 
 use common::compare::compare;
+use common::lives::{check_lives, home};
 use common::model::Model;
 use common::{MODULES, code_hash_key, code_key, nonce_key, options, slot_key};
 use ferry::{BatchLimit, ErrorKind, KvPair, NamedChangeSet, Node, View};
 use proptest::prelude::*;
 use tempfile::TempDir;
+
+/// Enough that each fault planted in the routing, the cursor, the views and the discard was found in each of five runs.
+const LIVES: u32 = 96;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -89,7 +93,7 @@ struct Life {
 
 impl Life {
     fn new() -> Self {
-        let home = tempfile::tempdir().expect("a directory");
+        let home = home();
         let node = Node::open(home.path(), options(3)).expect("a fresh node");
         let model = Model::new(&MODULES, 3);
         Self { home, keys: keys(), node: Some(node), committed: model.clone(), working: model, held: Vec::new() }
@@ -185,11 +189,9 @@ impl Life {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, max_shrink_iters: 400, ..ProptestConfig::default() })]
-
-    #[test]
-    fn property_node_equals_model(steps in prop::collection::vec(step(), 1..120)) {
+#[test]
+fn property_node_equals_model() {
+    check_lives(LIVES, prop::collection::vec(step(), 1..120), |steps| {
         let mut life = Life::new();
         for step in steps {
             life.take(step);
@@ -197,5 +199,5 @@ proptest! {
         life.take(Step::Commit);
         life.check_held();
         life.take(Step::Reopen);
-    }
+    });
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod compare;
 pub(crate) mod golden;
+pub(crate) mod lives;
 pub(crate) mod model;
 
 use bytes::Bytes;
