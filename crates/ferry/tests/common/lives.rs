@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Names the seed that a run is to start from, to see a failure again.
 const SEED: &str = "FERRY_SEED";
 /// How long a failing life is made shorter before it is shown: a failure must show within a minute.
-const SHRINK_MS_MAX: u32 = 20_000;
+const SHRINK_MS_MAX: u32 = 8_000;
 
 /// Runs `check` on `lives` lives and shows the shortest one found that fails, with the seed that leads to it.
 pub(crate) fn check_lives<S: Strategy>(lives: u32, life: S, check: impl Fn(S::Value)) {
