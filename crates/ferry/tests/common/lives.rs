@@ -41,7 +41,7 @@ pub(crate) fn check_lives<S: Strategy>(lives: u32, life: S, check: impl Fn(S::Va
         Ok(()) => {}
         Err(TestError::Fail(reason, life)) => {
             let failed_at = failed_at.get();
-            panic!("life {failed_at} of {lives} fails, again with {SEED}={seed}: {reason}\nshortest: {life:#?}");
+            panic!("life {failed_at} of {lives} fails, again with {SEED}={seed}: {reason}\nshortest: {life:?}");
         }
         Err(TestError::Abort(reason)) => panic!("no lives, again with {SEED}={seed}: {reason}"),
     }

@@ -4,6 +4,8 @@
 
 pub(crate) mod compare;
 pub(crate) mod golden;
+pub(crate) mod image;
+pub(crate) mod keys;
 pub(crate) mod lives;
 pub(crate) mod model;
 
