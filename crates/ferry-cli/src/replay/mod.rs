@@ -1,6 +1,7 @@
 //! `ferry replay`: runs recorded blocks on a node and compares everything at every height.
 
 mod compare;
+mod kill_at;
 mod node;
 mod report;
 mod rows;
@@ -18,6 +19,7 @@ use crate::progress::Progress;
 use crate::signals::Signals;
 
 use crate::difference::Halt;
+use kill_at::KillAt;
 use report::Outcome;
 use run::Run;
 
@@ -46,6 +48,9 @@ pub(crate) struct Args {
     /// Compare FlatKV's rows at the end, byte for byte, with this file: physical key, tab, serialized value, in hex.
     #[arg(long, value_name = "FILE")]
     final_rows: Option<PathBuf>,
+    /// Die by SIGKILL at this hit of a named point of the protocol.
+    #[arg(long, value_name = "POINT:COUNT", hide = true)]
+    kill_at: Option<KillAt>,
 }
 
 /// Runs the command.
@@ -58,13 +63,16 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
     let mut blocks = BlockReader::open(&args.blocks)?;
     let first = blocks.next().transpose()?.ok_or_else(|| BlocksError::Empty { path: args.blocks.clone() })?;
     let expected_rows = args.final_rows.as_deref().map(rows::ExpectedRows::open).transpose()?;
-    let opened = if args.from_genesis {
+    let mut opened = if args.from_genesis {
         home::require_empty(&args.home)?;
         node::create(&args.home, &first)?
     } else {
         home::require_state(&args.home)?;
         node::open(&args.home, &first)?
     };
+    if let Some(kill_at) = args.kill_at {
+        opened.set_kill_hook(kill_at.hook());
+    }
     let mut run = Run::new(opened, args.snapshot_at);
     let result = drive(&mut run, args, first, blocks, signals);
     let (node, mut report) = run.finish(&args.home, &args.blocks);

@@ -28,6 +28,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(node: Node, snapshot_at: Option<u64>) -> Self {
         let opened_at = node.height();
+        tracing::debug!(height = opened_at, "opened");
         Self {
             node,
             opened_at,
@@ -99,6 +100,7 @@ impl Run {
             working = Some(self.node.working_commit_info()?);
         }
         let committed = self.node.commit()?;
+        tracing::debug!(height = committed.height, "committed");
         Difference::check(height, || "height".to_owned(), height.to_string(), committed.height.to_string())?;
         if let Some(working) = working {
             let (working, got) = (listed(&working), listed(&committed.commit_info));

@@ -4,7 +4,10 @@
 
 pub(crate) mod compare;
 pub(crate) mod golden;
+pub(crate) mod image;
+pub(crate) mod keys;
 pub(crate) mod life;
+pub(crate) mod lives;
 pub(crate) mod model;
 
 use bytes::Bytes;
