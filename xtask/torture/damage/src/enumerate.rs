@@ -1,8 +1,8 @@
 //! Which cases a run has.
 //!
-//! All of our own files and rows, byte by byte, in every run; of what follows the smoke takes a sample with the run's seed,
-//! and the long run everything: RocksDB's files, rows' lattice states, and homes that hold a kind of file once more. Bytes
-//! that a change would leave as they are make no case.
+//! Each kind of file and row of ours is whole in one home, byte by byte, in every run. In samples that depend on the seed
+//! come RocksDB's files, lattice states (long runs of bytes that are all alike), and the same kinds once more in the other
+//! homes, those whole in a long run. Bytes that a change would leave as they are make no case.
 
 use std::fs;
 use std::path::Path;
@@ -27,10 +27,8 @@ pub(crate) type Classed = (Case, Class);
 /// One in how many cases of a kind is taken.
 const ALL: u64 = 1;
 const SOME: u64 = 4;
-const FEW: u64 = 24;
-/// Text that RocksDB writes and never reads: 60 KB of it.
-const OPTIONS: u64 = 2048;
-/// Lattice states: 2048 bytes that are all alike, dozens of them.
+const FEW: u64 = 256;
+/// Lattice states: runs of 2048 bytes that are all alike, dozens of them.
 const STATE: u64 = 16;
 
 /// All cases of the homes in `homes`, in an order that the seed shuffles, so that a rate means something.
@@ -118,13 +116,14 @@ impl Maker<'_> {
         let is_log = path.contains("/changelog/");
         let is_moving = path.contains(&format!("/{}/evm/", self.current));
         match (self.home.name, self.plan.long) {
-            (_, false) if path.contains("/OPTIONS-") => OPTIONS,
+            (_, false) if path.contains("/OPTIONS-") => 16 * FEW,
             (_, true) if path.contains("/OPTIONS-") => FEW,
+            (_, false) if path.contains("/flatkv/") => FEW,
+            (_, true) if path.contains("/flatkv/") => SOME,
             (_, true) => ALL,
-            _ if path.contains("/flatkv/") => FEW,
             ("before", _) => ALL,
-            ("evm", _) if is_moving => ALL,
-            ("evm", _) if is_log => SOME,
+            ("evm", _) if is_moving && path.ends_with("/kvs") => ALL,
+            ("evm", _) if is_moving || is_log => SOME,
             ("reference", _) if is_log => ALL,
             _ => FEW,
         }
@@ -132,11 +131,12 @@ impl Maker<'_> {
 
     fn row(&mut self, family: &str, key: &[u8], value: &[u8]) {
         let target = Target::Row { family: family.to_owned(), key: key.to_vec() };
-        let one_in = if self.plan.long || self.home.name == "evm" { ALL } else { FEW };
+        let is_whole = self.home.name == "evm";
+        let one_in = if self.plan.long || is_whole { ALL } else { FEW };
         let states = states(family, key, value);
         for (at, byte) in value.iter().enumerate() {
             let is_state = states.iter().any(|range| range.contains(&at));
-            let one_in = if is_state && !self.plan.long { STATE * one_in } else { one_in };
+            let one_in = if is_state && !(self.plan.long && is_whole) { STATE * one_in } else { one_in };
             for changed in self.values(&target, at, *byte) {
                 self.push(&target, value, Change::Byte { at, value: changed }, one_in);
             }

@@ -193,7 +193,7 @@ impl Trial<'_> {
             (None, None, None, Ok(())) => self.unnoticed(height, read.wrong.as_deref(), drive.wrong.as_deref()),
         };
         verdict.wrong_read = read.wrong.is_some();
-        verdict.entered = drive.wrong.is_some();
+        verdict.entered = drive.wrong_hash;
         verdict
     }
 
@@ -233,7 +233,7 @@ impl Trial<'_> {
         match node.view().and_then(|view| self.oracle.seen(&view)) {
             Ok(seen) if seen == *expected => Answer::default(),
             Ok(seen) => Answer::wrong(format!("height {height}: {}", self.difference(&seen, expected))),
-            Err(error) => Answer { wrong: None, error: Some(error) },
+            Err(error) => Answer::error(error),
         }
     }
 
@@ -257,8 +257,11 @@ impl Trial<'_> {
             };
             match run_block(node, block) {
                 Ok(hash) if hash == expected.app_hash => {}
-                Ok(_) => return Answer::wrong(format!("height {height}: the app hash is another")),
-                Err(error) => return Answer { wrong: None, error: Some(error) },
+                Ok(_) => {
+                    let wrong = Answer::wrong(format!("height {height}: the app hash is another"));
+                    return Answer { wrong_hash: true, ..wrong };
+                }
+                Err(error) => return Answer::error(error),
             }
         }
         self.read(node)
@@ -269,11 +272,17 @@ impl Trial<'_> {
 #[derive(Default)]
 struct Answer {
     wrong: Option<String>,
+    /// Whether what is wrong is a hash.
+    wrong_hash: bool,
     error: Option<ferry::Error>,
 }
 
 impl Answer {
     fn wrong(said: String) -> Self {
-        Self { wrong: Some(said), error: None }
+        Self { wrong: Some(said), ..Self::default() }
+    }
+
+    fn error(error: ferry::Error) -> Self {
+        Self { error: Some(error), ..Self::default() }
     }
 }

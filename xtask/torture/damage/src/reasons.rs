@@ -87,6 +87,12 @@ const REASONS: &[(&str, &str, Stage, &str)] = &[
     ),
     ("row meta block, last one", "commit info", Stage::Harmless, "a field that protobuf leaves out when it is zero"),
     (
+        "row meta first",
+        "height",
+        Stage::Harmless,
+        "a lower one: how far back a rollback may ask; the undo records say how far it can go",
+    ),
+    (
         "row undo",
         "",
         Stage::Harmless,
