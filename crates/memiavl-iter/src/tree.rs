@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use changeset::Hash;
 
 use crate::error::Error;
-use crate::hash::{EMPTY_ROOT, leaf_hash};
+use crate::hash::{EMPTY_ROOT, branch_hash, leaf_hash};
 use crate::layout::{
-    FILE_KVS, FILE_LEAVES, FILE_METADATA, FILE_NODES, FORMAT, MAGIC, METADATA_BYTES, RECORD_BYTES, leaf_at,
+    FILE_KVS, FILE_LEAVES, FILE_METADATA, FILE_NODES, FORMAT, MAGIC, METADATA_BYTES, RECORD_BYTES, branch_at, leaf_at,
 };
 use crate::map::{Access, Mmap};
 use crate::node::{Branch, BranchId, Leaf, LeafId, NodeId};
@@ -157,6 +157,15 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
     pub fn verify_leaf(&self, leaf: &Leaf<'_>) -> Result<(), Error> {
         self.records().verify_leaf(leaf)
     }
+
+    /// Checks that a branch's height, size and version, and the stored hashes of both children, are what its stored hash
+    /// says. Who has checked the parent so, up to a root that is trusted, can trust this branch and its children's hashes.
+    ///
+    /// # Errors
+    /// [`Error::HashMismatch`].
+    pub fn verify_branch(&self, branch: &Branch<'_>) -> Result<(), Error> {
+        self.records().verify_branch_hash(branch)
+    }
 }
 
 impl Records<'_> {
@@ -167,6 +176,20 @@ impl Records<'_> {
         }
         let offset = record_offset(leaf.id.0) + leaf_at::HASH;
         Err(Error::HashMismatch { path: self.path(FILE_LEAVES), offset, expected: *leaf.hash, got })
+    }
+
+    pub(crate) fn verify_branch_hash(&self, branch: &Branch<'_>) -> Result<(), Error> {
+        let stored = |child| match child {
+            NodeId::Leaf(id) => self.raw_leaf(id).map(|leaf| leaf.hash),
+            NodeId::Branch(id) => self.raw_branch(id.index).map(|branch| branch.hash),
+        };
+        let (left, right) = (stored(branch.left)?, stored(branch.right)?);
+        let got = branch_hash(branch.height, branch.size.into(), branch.version, left, right);
+        if got == *branch.hash {
+            return Ok(());
+        }
+        let offset = record_offset(branch.id.index) + branch_at::HASH;
+        Err(Error::HashMismatch { path: self.path(FILE_NODES), offset, expected: *branch.hash, got })
     }
 }
 

@@ -148,6 +148,8 @@ fn reconcile<L: OldLog>(mut log: L, new: &impl History) -> Result<Option<L::Stor
         if missing.is_empty() && is_in_log(&log, &handoff)? {
             continue;
         }
+        // Checked before the log is cut for it: of the two, the log may have the sound entry.
+        open_entry(&handoff.entry).map_err(|source| Error::Entry { height, source })?;
         missing.push(handoff);
     }
     if let Some(first) = missing.first() {
@@ -251,6 +253,10 @@ fn check_roots(
         return Err(Error::AppHashMismatch { height: last.height, expected, got: last.app_hash });
     }
     let Some(new) = new else { return Ok(()) };
+    let computed = app_hash(&last.commit_info);
+    if computed != last.app_hash {
+        return Err(Error::AppHashMismatch { height: last.height, expected: last.app_hash, got: computed });
+    }
     let stored = |name: &str| {
         let store = last.commit_info.store_infos.iter().find(|store| store.name == name);
         store.and_then(|store| Hash::try_from(store.commit_id.hash.as_ref()).ok())

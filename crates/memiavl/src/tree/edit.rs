@@ -32,7 +32,7 @@ impl Edit<'_> {
     /// The branch at `node`, to be changed: it takes the working version and loses its hash.
     pub(crate) fn branch_mut<'n>(&mut self, node: &'n mut NodeRef) -> Result<&'n mut MemBranch> {
         if let NodeRef::Branch(id) = node {
-            let branch = self.base.snapshot().branch(*id)?;
+            let branch = self.base.verified_branch(*id)?;
             *node = self.new_node(Body::Branch(MemBranch {
                 height: branch.height,
                 size: branch.size,

@@ -11,9 +11,6 @@ use crate::tree::rank::Rank;
 /// More levels than a balanced tree of 2^32 leaves can have (46); a deeper one is damaged.
 const DEPTH_MAX: u32 = u64::BITS;
 
-/// In a smaller mapped subtree the way down reads fewer keys than a search for the rank.
-const RANKED_LEAVES_MIN: u32 = 16;
-
 /// The turns from the root to a leaf.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path {
@@ -95,22 +92,27 @@ impl<'k> Wanted<'k> {
         Ok(if self.order(base, leaf)?.is_lt() { Side::Left } else { Side::Right })
     }
 
-    /// Finds the key's rank among the leaves of a mapped subtree, if it is not known and there are many.
+    /// Finds the key's rank among the leaves of a mapped subtree, if it is not known.
     fn rank_in(&mut self, base: Base<'_>, branch: BranchId) -> Result<()> {
-        if self.rank.is_none() && branch.size() > RANKED_LEAVES_MIN {
-            self.rank = Some(Rank::find(base.snapshot(), branch.first_leaf(), branch.last_leaf(), self.key)?);
+        if self.rank.is_none() {
+            let rank = Rank::find(base.snapshot(), branch.first_leaf(), branch.last_leaf(), self.key)?;
+            rank.verify(base, branch.first_leaf(), branch.last_leaf())?;
+            self.rank = Some(rank);
         }
         Ok(())
     }
 }
 
-/// Descends from `root` to the leaf where the key belongs.
+/// Descends from `root` to the leaf where the key belongs. The mapped leaves that decide about it are checked.
 pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, mut wanted: Wanted<'_>) -> Result<Found<'n>> {
     let mut path = Path { turns: 0, depth: 0 };
     let mut at = root.at();
     loop {
         let (side, next) = match at {
-            At::Leaf(id) => return Ok(Found { path, leaf: at, order: wanted.order(base, id)? }),
+            At::Leaf(id) => {
+                base.verified_leaf(id)?;
+                return Ok(Found { path, leaf: at, order: wanted.order(base, id)? });
+            }
             At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => {
                 return Ok(Found { path, leaf: at, order: wanted.key.cmp(key) });
             }
@@ -133,14 +135,31 @@ pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, mut wanted: Wanted<'_>
     }
 }
 
+/// Whether a lookup takes the snapshot's bytes as they are, or checks them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lookup {
+    /// A reader's: as fast as it can be.
+    Plain,
+    /// One that decides where a write goes: the leaves that it rests on are checked.
+    Verified,
+}
+
 /// The leaf of `key`, without the way there: a mapped subtree is not entered, its leaves are searched.
-pub(crate) fn find_leaf<'n>(base: Base<'_>, root: &'n NodeRef, key: &[u8]) -> Result<Option<At<'n>>> {
+pub(crate) fn find_leaf<'n>(base: Base<'_>, root: &'n NodeRef, key: &[u8], lookup: Lookup) -> Result<Option<At<'n>>> {
     let mut at = root.at();
     loop {
         at = match at {
-            At::Leaf(id) => return Ok((base.snapshot().key(id)? == key).then_some(at)),
+            At::Leaf(id) => {
+                if lookup == Lookup::Verified {
+                    base.verified_leaf(id)?;
+                }
+                return Ok((base.snapshot().key(id)? == key).then_some(at));
+            }
             At::Branch(id) => {
                 let rank = Rank::find(base.snapshot(), id.first_leaf(), id.last_leaf(), key)?;
+                if lookup == Lookup::Verified {
+                    rank.verify(base, id.first_leaf(), id.last_leaf())?;
+                }
                 return Ok(rank.leaf(base.snapshot())?.map(At::Leaf));
             }
             At::Mem(MemNode { body: Body::Leaf { key: leaf_key, .. }, .. }) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use changeset::Hash;
-use memiavl_iter::{BranchId, LeafId, NodeId, TreeSnapshot};
+use memiavl_iter::{Branch, BranchId, Leaf, LeafId, NodeId, TreeSnapshot};
 
 use crate::error::Result;
 
@@ -162,6 +162,24 @@ impl<'a> Base<'a> {
     pub(crate) fn snapshot(self) -> &'a TreeSnapshot {
         // UNWRAP: an id can only have come from the tree's snapshot, which stays as long as the tree.
         self.0.expect("a mapped node has its snapshot")
+    }
+
+    /// The leaf of the snapshot, checked against its hash.
+    pub(crate) fn verified_leaf(self, id: LeafId) -> Result<Leaf<'a>> {
+        let leaf = self.snapshot().leaf(id)?;
+        self.snapshot().verify_leaf(&leaf)?;
+        Ok(leaf)
+    }
+
+    /// The branch of the snapshot, checked against its hash, with the leaf whose key it carries.
+    ///
+    /// A change checks each mapped branch that it takes into memory so, from the root down: no damaged hash, height or key
+    /// enters a new one. A hash costs what the new node's own costs, once per branch and snapshot.
+    pub(crate) fn verified_branch(self, id: BranchId) -> Result<Branch<'a>> {
+        let branch = self.snapshot().branch(id)?;
+        self.snapshot().verify_branch(&branch)?;
+        self.verified_leaf(branch.key_leaf)?;
+        Ok(branch)
     }
 
     /// Height and leaves of a subtree; a leaf has height 0.

@@ -6,6 +6,7 @@ use std::cmp::Ordering;
 use memiavl_iter::{LeafId, TreeSnapshot};
 
 use crate::error::Result;
+use crate::tree::node::Base;
 
 /// A key's place among the leaves of the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,17 @@ impl Rank {
     /// The rank of the key of `leaf`.
     pub(crate) fn of(leaf: LeafId) -> Self {
         Self { index: leaf.index(), is_present: true }
+    }
+
+    /// Checks the leaves from `first` to `last` that the rank rests on, whatever led there: the one that has the key, or the
+    /// two that the key lies between.
+    pub(crate) fn verify(self, base: Base<'_>, first: LeafId, last: LeafId) -> Result<()> {
+        let below = self.index.checked_sub(1).filter(|below| !self.is_present && *below >= first.index());
+        let at = Some(self.index).filter(|at| *at <= last.index());
+        for index in below.into_iter().chain(at) {
+            base.verified_leaf(base.snapshot().leaf_id(index)?)?;
+        }
+        Ok(())
     }
 
     /// The leaf that has the key.

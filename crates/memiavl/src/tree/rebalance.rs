@@ -66,7 +66,11 @@ impl Edit<'_> {
         Ok(())
     }
 
+    /// The height of a subtree. What is turned depends on it, and a mapped one need not be taken into memory for that.
     fn height(&self, node: At<'_>) -> Result<u8> {
-        Ok(self.base.shape(node)?.height)
+        match node {
+            At::Branch(id) => Ok(self.base.verified_branch(id)?.height),
+            At::Leaf(_) | At::Mem(_) => Ok(self.base.shape(node)?.height),
+        }
     }
 }

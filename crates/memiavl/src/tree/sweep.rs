@@ -179,7 +179,7 @@ impl Edit<'_> {
     fn take(&mut self, node: &mut NodeRef, side: Side) -> Result<Swept> {
         let (left, right, key) = match node.at() {
             At::Branch(id) => {
-                let branch = self.base.snapshot().branch(id)?;
+                let branch = self.base.verified_branch(id)?;
                 (branch.left.into(), branch.right.into(), BranchKey::Mapped(branch.key_leaf))
             }
             At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
