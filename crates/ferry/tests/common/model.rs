@@ -150,7 +150,7 @@ impl Model {
     }
 
     /// The stores that the present mode moves.
-    fn moving(&self) -> Vec<String> {
+    pub(crate) fn moving(&self) -> Vec<String> {
         let all = self.old.keys().cloned();
         match self.mode {
             Mode::MigrateEvm => vec!["evm".to_owned()],

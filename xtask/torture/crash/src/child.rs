@@ -1,0 +1,118 @@
+//! The processes that run below the recorder: this program once more, with a hidden command.
+//!
+//! They talk to the recorder through its control file, and so put markers among the operations: `begin STEP` before a step
+//! (what it commits is submitted from here on), `done STEP` behind it (acknowledged), `opened STATE` behind a recovery.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::life::Life;
+use crate::node::{Actor, Script};
+
+/// Where a child works.
+pub(crate) struct Scene {
+    pub(crate) home: PathBuf,
+    pub(crate) log: PathBuf,
+    pub(crate) control: PathBuf,
+}
+
+impl Scene {
+    /// A scene in `dir`: an empty home, no log.
+    pub(crate) fn new(dir: &Path) -> Result<Self> {
+        let home = dir.join("home");
+        crate::image::clear(&home)?;
+        // The recorder compares paths as the system tells them.
+        let dir = dir.canonicalize().with_context(|| format!("no directory {}", dir.display()))?;
+        let scene = Self { home: dir.join("home"), log: dir.join("log"), control: dir.join("control") };
+        fs::write(&scene.control, "")?;
+        if scene.log.exists() {
+            fs::remove_file(&scene.log)?;
+        }
+        Ok(scene)
+    }
+
+    /// This program with `words`, below the recorder; its operations are recorded if `records`.
+    pub(crate) fn command(&self, words: &[String], records: bool) -> Result<Command> {
+        let program = std::env::current_exe().context("where this program is")?;
+        let recorder = program.with_file_name("libtorture_recorder.so");
+        if !recorder.is_file() {
+            bail!(
+                "the recorder is not built; run `cargo build --release -p torture-crash -p torture-recorder`: expected={}",
+                recorder.display()
+            );
+        }
+        let mut command = Command::new(program);
+        command.args(words).env("LD_PRELOAD", recorder).env("TORTURE_HOME", &self.home);
+        command.env("TORTURE_CONTROL", &self.control).stdin(Stdio::null()).stdout(Stdio::piped());
+        if records {
+            command.env("TORTURE_LOG", &self.log);
+        }
+        Ok(command)
+    }
+}
+
+/// Runs a child to its end; what it printed.
+pub(crate) fn run(command: &mut Command) -> Result<String> {
+    let output = command.stderr(Stdio::piped()).output().context("cannot start a child")?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() {
+        bail!("a child failed: {}: {}", output.status, error.trim_end());
+    }
+    Ok(String::from_utf8(output.stdout)?)
+}
+
+/// The recorder's control file, from a child's side.
+pub(crate) struct Control {
+    file: File,
+    path: PathBuf,
+}
+
+impl Control {
+    pub(crate) fn open() -> Result<Self> {
+        let path = PathBuf::from(std::env::var_os("TORTURE_CONTROL").context("not below the recorder")?);
+        let file = File::options().write(true).open(&path).context("the control file")?;
+        Ok(Self { file, path })
+    }
+
+    pub(crate) fn order(&mut self, order: &str) -> Result<()> {
+        self.file.write_all(order.as_bytes()).context("the recorder takes no order")
+    }
+
+    pub(crate) fn mark(&mut self, text: &str) -> Result<()> {
+        self.order(&format!("mark {text}"))
+    }
+
+    /// The recorder's answer to the last order.
+    pub(crate) fn answer(&self) -> Result<String> {
+        let mut path = self.path.as_os_str().to_owned();
+        path.push(".answer");
+        fs::read_to_string(path).context("the recorder's answer")
+    }
+}
+
+/// Leads the whole life in `home`, a marker before and behind each step.
+pub(crate) fn live(home: &Path, seed: u64) -> Result<()> {
+    let life = Life::whole(seed);
+    let mut control = Control::open()?;
+    let mut actor = Actor::open(home, &life)?;
+    for (index, step) in life.steps.iter().enumerate() {
+        control.mark(&format!("begin {index}"))?;
+        actor.act(&step.action).with_context(|| format!("step {index} ({})", step.phase))?;
+        control.mark(&format!("done {index}"))?;
+    }
+    actor.close()
+}
+
+/// Opens the home that a crash has left, says at which of `allowed` it stands, and closes it.
+pub(crate) fn recover(home: &Path, script: &Script, allowed: &[usize]) -> Result<()> {
+    let mut control = Control::open()?;
+    let actor = Actor::open(home, &script.life)?;
+    let state = script.recognise(actor.node()?, allowed)?;
+    control.mark(&format!("opened {state}"))?;
+    println!("{state}");
+    actor.close()
+}

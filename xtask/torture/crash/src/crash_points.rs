@@ -1,0 +1,343 @@
+//! The crash points: every operation of a recorded life × what a power cut may leave of it; and once more during the
+//! recovery from such an image.
+
+use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, anyhow, ensure};
+use crossbeam_channel::{Receiver, bounded};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::child::{self, Scene};
+use crate::image::{Image, clear};
+use crate::life::Life;
+use crate::node::{Actor, Script};
+use crate::recording::{self, Op};
+use crate::report::{Report, Violation};
+use crate::survivors::Survivors;
+use crate::trace::{Goal, Moment};
+
+/// How much is tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Effort {
+    /// Random subsets per crash point.
+    pub(crate) subsets: u64,
+    /// One image in so many goes on to the end of the life.
+    pub(crate) finish_one_in: u64,
+    /// Images whose recovery is stopped at each of its operations.
+    pub(crate) recoveries: usize,
+    /// Random subsets per crash point of a recovery.
+    pub(crate) recovery_subsets: u64,
+    pub(crate) threads: usize,
+}
+
+/// An image on its way to a check.
+struct Case {
+    image: Image,
+    goals: Vec<Goal>,
+    phase: &'static str,
+    replay: String,
+    finishes: bool,
+    figure: &'static str,
+}
+
+/// Everything that a run shares.
+pub(crate) struct Rig<'a> {
+    pub(crate) script: &'a Script,
+    pub(crate) seed: u64,
+    pub(crate) effort: Effort,
+    /// A directory on a tmpfs.
+    pub(crate) scratch: &'a Path,
+    /// Where recordings of failures are kept.
+    pub(crate) keep: &'a Path,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+/// Records the life of `seed` below the recorder, and checks that nothing went unseen.
+pub(crate) fn record(seed: u64, scratch: &Path, keep: &Path) -> Result<(Vec<Op>, PathBuf)> {
+    let dir = scratch.join("record");
+    clear(&dir)?;
+    let scene = Scene::new(&dir)?;
+    let words = ["live".to_owned(), "--seed".to_owned(), seed.to_string()];
+    let home = scene.home.to_string_lossy().into_owned();
+    let words = [words.as_slice(), &["--home".to_owned(), home]].concat();
+    child::run(&mut scene.command(&words, true)?).context("recording the life")?;
+    let ops = recording::read(&scene.log)?;
+    check_complete(&ops, &Life::whole(seed), &scene.home)?;
+    let kept = keep.join(format!("life-{seed}.log"));
+    std::fs::create_dir_all(keep)?;
+    std::fs::copy(&scene.log, &kept).context("keeping the recording")?;
+    Ok((ops, kept))
+}
+
+/// The whole log, applied to an empty directory, must be the home, byte for byte.
+fn check_complete(ops: &[Op], life: &Life, home: &Path) -> Result<()> {
+    let mut moment = Moment::start(crate::disk::Disk::empty(), Vec::new(), "");
+    for op in ops {
+        moment.advance(op, life)?;
+    }
+    let replayed = Image::of(&moment.disk, Survivors::All);
+    match replayed.difference(&Image::read(home)?) {
+        None => Ok(()),
+        Some(path) => Err(anyhow!("the recording does not lead to the home; something went unseen: path={path}")),
+    }
+}
+
+impl Rig<'_> {
+    /// Tries every crash point of a recorded life.
+    pub(crate) fn run(&self, ops: &[Op], recording: &Path, report: &Mutex<Report>) -> Result<()> {
+        let (cases, inbox) = bounded::<Case>(2 * self.effort.threads);
+        std::thread::scope(|scope| {
+            for number in 0..self.effort.threads {
+                let inbox = inbox.clone();
+                scope.spawn(move || self.work(number, &inbox, report));
+            }
+            drop(inbox);
+            self.enumerate(ops, recording, report, |case| cases.send(case).is_ok()).and_then(|()| {
+                drop(cases);
+                Ok(())
+            })
+        })?;
+        if self.effort.recoveries > 0 { self.recoveries(ops, recording, report) } else { Ok(()) }
+    }
+
+    fn start(&self) -> Moment {
+        let goals = vec![Goal { state: 0, step: 0 }];
+        Moment::start(crate::disk::Disk::empty(), goals, "founding")
+    }
+
+    fn enumerate(
+        &self,
+        ops: &[Op],
+        recording: &Path,
+        report: &Mutex<Report>,
+        mut send: impl FnMut(Case) -> bool,
+    ) -> Result<()> {
+        let total = ops.iter().filter(|op| op.is_operation()).count() as u64;
+        let mut moment = self.start();
+        let mut seen = HashSet::new();
+        for op in ops {
+            if self.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            if !moment.advance(op, &self.script.life)? {
+                continue;
+            }
+            let (point, phase) = (moment.point as u64, moment.phase);
+            {
+                let mut report = lock(report);
+                report.count("crash_points", phase, 1);
+                report.count(&format!("crash_points_at_{}", op.name()), phase, 1);
+                report.progress("crash points", point, total);
+            }
+            for survivors in choices(&moment, self.seed, self.effort.subsets) {
+                let image = Image::of(&moment.disk, survivors);
+                lock(report).count("images_made", phase, 1);
+                // What may be found belongs to the case: the same bytes before and after an acknowledgement are two.
+                if !seen.insert((image.id(), moment.goals.first().map(|goal| goal.state))) {
+                    continue;
+                }
+                let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ point.rotate_left(32) ^ seen.len() as u64);
+                let case = Case {
+                    image,
+                    goals: moment.goals.clone(),
+                    phase,
+                    replay: format!(
+                        "torture-crash replay --seed {} --recording {} --point {point} --survivors {survivors}",
+                        self.seed,
+                        recording.display()
+                    ),
+                    finishes: random.random_ratio(1, u32::try_from(self.effort.finish_one_in).unwrap_or(1)),
+                    figure: "images",
+                };
+                if !send(case) {
+                    return Ok(());
+                }
+            }
+        }
+        let distinct: HashSet<_> = seen.iter().map(|(id, _)| id).collect();
+        lock(report).count("distinct_images", "all", distinct.len() as u64);
+        Ok(())
+    }
+
+    fn work(&self, number: usize, inbox: &Receiver<Case>, report: &Mutex<Report>) {
+        let home = self.scratch.join(format!("check-{number}/home"));
+        for case in inbox {
+            if self.stop.load(Ordering::Relaxed) {
+                continue;
+            }
+            let result = self.check(&case, &home);
+            let mut report = lock(report);
+            report.count(case.figure, case.phase, 1);
+            if case.finishes {
+                report.count("finished_lives", case.phase, 1);
+            }
+            if let Err(error) = result {
+                let what = format!("{error:#}");
+                report.violation(Violation { replay: case.replay, phase: case.phase.to_owned(), what });
+            }
+        }
+    }
+
+    fn check(&self, case: &Case, home: &Path) -> Result<()> {
+        case.image.put(home)?;
+        check_home(self.script, home, &case.goals, case.finishes).map(drop)
+    }
+
+    /// For some images: records the recovery itself, and tries each of its crash points.
+    fn recoveries(&self, ops: &[Op], recording: &Path, report: &Mutex<Report>) -> Result<()> {
+        let points = ops.iter().filter(|op| op.is_operation()).count();
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(1));
+        let mut picks: Vec<(usize, u64)> =
+            (0..self.effort.recoveries).map(|_| (random.random_range(1..=points), random.random())).collect();
+        picks.sort_unstable();
+        let (cases, inbox) = bounded::<Case>(2 * self.effort.threads);
+        std::thread::scope(|scope| {
+            for number in 0..self.effort.threads {
+                let inbox = inbox.clone();
+                scope.spawn(move || self.work(number, &inbox, report));
+            }
+            drop(inbox);
+            let mut seen = HashSet::new();
+            let mut moment = self.start();
+            let mut picks = picks.iter().enumerate().peekable();
+            for op in ops {
+                moment.advance(op, &self.script.life)?;
+                while let Some((done, (point, choice))) = picks.next_if(|(_, (point, _))| *point <= moment.point) {
+                    if self.stop.load(Ordering::Relaxed) {
+                        return Ok(());
+                    }
+                    lock(report).progress("recoveries", done as u64, self.effort.recoveries as u64);
+                    let survivors = match choice % 4 {
+                        0 => Survivors::None,
+                        1 => Survivors::All,
+                        _ => Survivors::Random { seed: *choice },
+                    };
+                    let first = format!(
+                        "torture-crash replay --seed {} --recording {} --point {point} --survivors {survivors}",
+                        self.seed,
+                        recording.display()
+                    );
+                    self.one_recovery(&moment, survivors, &first, &mut seen, report, &cases)?;
+                }
+            }
+            drop(cases);
+            lock(report).count("double_crash_distinct_images", "all", seen.len() as u64);
+            Ok(())
+        })
+    }
+
+    fn one_recovery(
+        &self,
+        moment: &Moment,
+        survivors: Survivors,
+        first: &str,
+        seen: &mut HashSet<[u8; 32]>,
+        report: &Mutex<Report>,
+        cases: &crossbeam_channel::Sender<Case>,
+    ) -> Result<()> {
+        let dir = self.scratch.join("again");
+        clear(&dir)?;
+        let scene = Scene::new(&dir)?;
+        Image::of(&moment.disk, survivors).put(&scene.home)?;
+        let start = Image::disk(&scene.home)?;
+        let goals: Vec<String> = moment.goals.iter().map(|goal| goal.state.to_string()).collect();
+        let home = scene.home.to_string_lossy().into_owned();
+        let words = ["recover", "--seed", &self.seed.to_string(), "--home", &home, "--states", &goals.join(",")];
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        if let Err(error) = child::run(&mut scene.command(&words, true)?) {
+            let what = format!("{error:#}");
+            lock(report).violation(Violation { replay: first.to_owned(), phase: moment.phase.to_owned(), what });
+            return Ok(());
+        }
+        let ops = recording::read(&scene.log)?;
+        let kept = self.keep.join(format!("recovery-{}-{}.log", self.seed, moment.point));
+        let mut second = Moment::start(start, moment.goals.clone(), moment.phase);
+        lock(report).count("recoveries_recorded", moment.phase, 1);
+        let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ moment.point as u64);
+        for op in &ops {
+            if !second.advance(op, &self.script.life)? {
+                continue;
+            }
+            lock(report).count("double_crash_points", moment.phase, 1);
+            for survivors in choices(&second, self.seed, self.effort.recovery_subsets) {
+                let image = Image::of(&second.disk, survivors);
+                if !seen.insert(image.id()) {
+                    continue;
+                }
+                let case = Case {
+                    image,
+                    goals: second.goals.clone(),
+                    phase: moment.phase,
+                    replay: format!("{first} --again {} --point {} --survivors {survivors}", kept.display(), second.point),
+                    finishes: random.random_ratio(1, u32::try_from(self.effort.finish_one_in).unwrap_or(1)),
+                    figure: "double_crash_images",
+                };
+                if cases.send(case).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens a home that a crash has left; compares; goes on to the end of the life if `finishes`. A panic is an error.
+pub(crate) fn check_home(script: &Script, home: &Path, goals: &[Goal], finishes: bool) -> Result<usize> {
+    let check = || -> Result<usize> {
+        let states: Vec<usize> = goals.iter().map(|goal| goal.state).collect();
+        let actor = Actor::open(home, &script.life).context("opening")?;
+        let state = script.recognise(actor.node()?, &states)?;
+        let goal = goals.iter().find(|goal| goal.state == state).context("no goal of this state")?;
+        if finishes {
+            script.finish(actor, goal.step)?;
+        } else {
+            actor.close().context("closing")?;
+        }
+        Ok(state)
+    };
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+        Err(anyhow!("a panic: {}", words.unwrap_or("without words")))
+    })
+}
+
+/// What is tried at a crash point.
+pub(crate) fn choices(moment: &Moment, seed: u64, subsets: u64) -> Vec<Survivors> {
+    let mut choices = vec![Survivors::None];
+    if !moment.disk.has_pending() {
+        return choices;
+    }
+    choices.push(Survivors::All);
+    if let Some(length) = moment.disk.last_write_bytes() {
+        let torn = [1, 512, 4096, length.saturating_sub(1)].into_iter().filter(|bytes| (1..length).contains(bytes));
+        let mut torn: Vec<usize> = torn.collect();
+        torn.sort_unstable();
+        torn.dedup();
+        choices.extend(torn.into_iter().map(|bytes| Survivors::Torn { bytes }));
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ (moment.point as u64).rotate_left(17));
+    choices.extend((0..subsets).map(|_| Survivors::Random { seed: u64::from(random.random::<u32>()) }));
+    choices
+}
+
+fn lock(report: &Mutex<Report>) -> std::sync::MutexGuard<'_, Report> {
+    report.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Finds the moment of crash point `point`.
+pub(crate) fn moment_at(mut moment: Moment, ops: &[Op], point: usize, life: &Life) -> Result<Moment> {
+    for op in ops {
+        if moment.point == point && op.is_operation() {
+            break;
+        }
+        moment.advance(op, life)?;
+    }
+    ensure!(moment.point == point, "the recording has no crash point {point}: last={}", moment.point);
+    Ok(moment)
+}
+

@@ -1,0 +1,172 @@
+//! `torture-crash`: a node's life stopped at every operation, opened again and compared; and every operation failed in turn.
+
+mod child;
+mod crash_points;
+mod disk;
+mod image;
+mod life;
+#[path = "../../../../crates/ferry/tests/common/model.rs"]
+mod model;
+mod node;
+mod recording;
+mod report;
+mod survivors;
+mod trace;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::crash_points::{Effort, Rig};
+use crate::life::Life;
+use crate::node::Script;
+use crate::report::Report;
+use crate::survivors::Survivors;
+
+/// Stops a node's life at every operation, opens what is left, and compares; fails every operation in turn.
+#[derive(Parser)]
+#[command(name = "torture-crash", args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(clap::Args)]
+struct Run {
+    /// What is random comes from it.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Some minutes: every crash point of one life, and a small life for failing operations.
+    #[arg(long, conflicts_with = "long")]
+    smoke: bool,
+    /// Many lives, until it is stopped or `--minutes` have passed.
+    #[arg(long)]
+    long: bool,
+    /// How long a long run lasts.
+    #[arg(long, default_value_t = 60)]
+    minutes: u64,
+    /// Writes the results there instead of printing them.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Where recordings are kept, for repeating a failure.
+    #[arg(long, default_value = "target/torture")]
+    keep: PathBuf,
+    /// A directory on a tmpfs for homes and images.
+    #[arg(long, default_value = "/dev/shm")]
+    scratch: PathBuf,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Repeats one image.
+    Replay(Replay),
+    /// Leads the life below the recorder.
+    #[command(hide = true)]
+    Live(Home),
+    /// Recovers below the recorder.
+    #[command(hide = true)]
+    Recover {
+        #[command(flatten)]
+        home: Home,
+        #[arg(long, value_delimiter = ',')]
+        states: Vec<usize>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Home {
+    #[arg(long)]
+    seed: u64,
+    #[arg(long)]
+    home: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Replay {
+    #[arg(long)]
+    seed: u64,
+    /// The life's recording.
+    #[arg(long)]
+    recording: PathBuf,
+    /// The crash point: operations that were done.
+    #[arg(long)]
+    point: usize,
+    /// Which unsynced ones are on disk.
+    #[arg(long)]
+    survivors: Survivors,
+    /// Puts the image there and leaves it as it is found.
+    #[arg(long)]
+    image: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        None => torture(&arguments.run),
+        Some(Command::Replay(replay)) => repeat(&replay),
+        Some(Command::Live(home)) => child::live(&home.home, home.seed).map(|()| ExitCode::SUCCESS),
+        Some(Command::Recover { home, states }) => {
+            let scratch = tempfile::tempdir_in("/dev/shm")?;
+            let script = Script::rehearse(Life::whole(home.seed), scratch.path())?;
+            child::recover(&home.home, &script, &states).map(|()| ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn torture(run: &Run) -> Result<ExitCode> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen to signals")?;
+    }
+    let scratch = tempfile::tempdir_in(&run.scratch).context("no scratch directory")?;
+    let report = Mutex::new(Report::new("crash", run.seed));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let effort = Effort { subsets: 6, finish_one_in: 8, recoveries: 20, recovery_subsets: 2, threads };
+    let script = Script::rehearse(Life::whole(run.seed), &scratch.path().join("rehearsal"))?;
+    let (ops, recording) = crash_points::record(run.seed, scratch.path(), &run.keep)?;
+    let rig = Rig { script: &script, seed: run.seed, effort, scratch: scratch.path(), keep: &run.keep, stop: &stop };
+    rig.run(&ops, &recording, &report)?;
+    let report = report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    report.finish(run.json.as_deref())?;
+    Ok(if report.violations() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn repeat(replay: &Replay) -> Result<ExitCode> {
+    let scratch = tempfile::tempdir_in("/dev/shm")?;
+    let script = Script::rehearse(Life::whole(replay.seed), &scratch.path().join("rehearsal"))?;
+    let ops = recording::read(&replay.recording)?;
+    let start = trace::Moment::start(disk::Disk::empty(), vec![trace::Goal { state: 0, step: 0 }], "founding");
+    let moment = crash_points::moment_at(start, &ops, replay.point, &script.life)?;
+    let home: &Path = replay.image.as_deref().unwrap_or(scratch.path());
+    let home = home.join("home");
+    image::Image::of(&moment.disk, replay.survivors).put(&home)?;
+    println!("point {} in {}: expected one of {:?}", moment.point, moment.phase, moment.goals);
+    if replay.image.is_some() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    match crash_points::check_home(&script, &home, &moment.goals, true) {
+        Ok(state) => {
+            println!("state {state}, and the same end");
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            println!("violation: {error:#}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}

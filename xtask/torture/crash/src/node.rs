@@ -1,0 +1,229 @@
+//! A node that leads the life: opening, steps, and comparing what it shows with what the rules say.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
+use ferry::{BatchLimit, CommitInfo, Node, Options, ScanOrder, ScanRange, SnapshotOptions, View};
+
+use crate::life::{Action, FIRST_HEIGHT, Life, MODULES, ROLLBACK_BLOCKS};
+use crate::model::Model;
+
+/// Bytes of memtables: small, so that RocksDB flushes in the life.
+const MEMTABLE_BYTES: usize = 512 << 10;
+
+/// What an undisturbed run has shown of a state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) app_hash: [u8; 32],
+    pub(crate) commit_info: CommitInfo,
+    pub(crate) boundary: Option<Bytes>,
+    pub(crate) version: Option<Bytes>,
+    pub(crate) remaining: Vec<(String, u64)>,
+}
+
+impl Shown {
+    fn of(view: &View) -> Result<Self> {
+        Ok(Self {
+            app_hash: view.app_hash(),
+            commit_info: view.commit_info().clone(),
+            boundary: view.boundary_record()?,
+            version: view.version_record()?,
+            remaining: view.remaining()?,
+        })
+    }
+}
+
+/// A life with everything that is to be expected of it.
+pub(crate) struct Script {
+    pub(crate) life: Life,
+    /// By state.
+    pub(crate) shown: Vec<Shown>,
+}
+
+impl Script {
+    /// Runs `life` undisturbed in `home`, compares every block with the rules, and keeps what it shows.
+    pub(crate) fn rehearse(life: Life, home: &Path) -> Result<Self> {
+        let mut shown = vec![Shown::default(); life.states.len()];
+        let mut actor = Actor::open(home, &life)?;
+        shown[0] = Shown::of(&actor.node()?.view()?)?;
+        for (index, step) in life.steps.iter().enumerate() {
+            let context = || format!("the undisturbed run, step {index} ({})", step.phase);
+            actor = actor.take(&step.action).with_context(context)?;
+            let view = actor.node()?.view()?;
+            let state = &life.states[step.after];
+            ensure!(view.height() == state.height, "{}: height {} for {}", context(), view.height(), state.height);
+            compare(&view, &life, &state.model).with_context(context)?;
+            let now = Shown::of(&view)?;
+            let before = &mut shown[step.after];
+            if *before == Shown::default() {
+                *before = now;
+            } else {
+                ensure!(*before == now, "{}: the state came back otherwise", context());
+            }
+        }
+        actor.close()?;
+        Ok(Self { life, shown })
+    }
+
+    /// Which of `allowed` a freshly opened node stands at: everything that it shows is compared.
+    pub(crate) fn recognise(&self, node: &Node, allowed: &[usize]) -> Result<usize> {
+        let view = node.view().context("no view")?;
+        let app_hash = view.app_hash();
+        let found = allowed.iter().copied().find(|state| {
+            self.life.states[*state].height == view.height() && self.shown[*state].app_hash == app_hash
+        });
+        let Some(state) = found else {
+            let expected: Vec<u64> = allowed.iter().map(|state| self.life.states[*state].height).collect();
+            let known = self.shown.iter().position(|shown| shown.app_hash == app_hash);
+            bail!("a block that must not be the last one: expected height {expected:?}, got {} (state {known:?})", view.height());
+        };
+        self.agree(&view, state)?;
+        Ok(state)
+    }
+
+    fn agree(&self, view: &View, state: usize) -> Result<()> {
+        let (expected, got) = (&self.shown[state], Shown::of(view).context("reading what a block shows")?);
+        ensure!(*expected == got, "the block shows something else: height={} expected={expected:?} got={got:?}", view.height());
+        let mut model = self.life.states[state].model.clone();
+        model.reopen();
+        compare(view, &self.life, &model)
+    }
+
+    /// Goes on behind `step` steps to the end of the life, and compares its last state.
+    pub(crate) fn finish(&self, mut actor: Actor, step: usize) -> Result<()> {
+        for (index, step) in self.life.steps.iter().enumerate().skip(step) {
+            actor = actor.take(&step.action).with_context(|| format!("going on, step {index} ({})", step.phase))?;
+            let view = actor.node()?.view()?;
+            ensure!(
+                view.app_hash() == self.shown[step.after].app_hash,
+                "going on, step {index} ({}): another app hash at height {}",
+                step.phase,
+                view.height()
+            );
+        }
+        self.agree(&actor.node()?.view()?, self.life.last()).context("at the end of the life")?;
+        actor.close()
+    }
+}
+
+/// A node in a life.
+pub(crate) struct Actor {
+    node: Option<Node>,
+    home: PathBuf,
+    snapshot_blocks: u64,
+}
+
+impl Actor {
+    /// Opens the home, or founds the node.
+    pub(crate) fn open(home: &Path, life: &Life) -> Result<Self> {
+        let mut actor = Self { node: None, home: home.to_owned(), snapshot_blocks: life.snapshot_blocks };
+        actor.node = Some(Node::open(home, actor.options())?);
+        Ok(actor)
+    }
+
+    pub(crate) fn node(&self) -> Result<&Node> {
+        self.node.as_ref().context("the node is closed")
+    }
+
+    fn options(&self) -> Options {
+        Options {
+            create: true,
+            batch: BatchLimit::keys(0),
+            modules: MODULES.map(str::to_owned).to_vec(),
+            initial_stores: MODULES.map(str::to_owned).to_vec(),
+            initial_version: FIRST_HEIGHT,
+            snapshot: SnapshotOptions {
+                interval_blocks: self.snapshot_blocks,
+                keep_recent: 0,
+                write_bytes_per_second: None,
+            },
+            rollback_blocks: ROLLBACK_BLOCKS,
+            block_cache_bytes: 1 << 20,
+            memtable_bytes: MEMTABLE_BYTES,
+            ..Options::default()
+        }
+    }
+
+    /// Does what a step asks for. An error leaves the node as it is, for whoever wants to look at it.
+    pub(crate) fn act(&mut self, action: &Action) -> Result<()> {
+        match action {
+            Action::Block(block) => {
+                let node = self.node.as_mut().context("the node is closed")?;
+                node.set_batch_size(block.batch)?;
+                while node.mode() < block.mode {
+                    let next = node.mode().next().context("no next mode")?;
+                    node.set_mode(next)?;
+                }
+                for flush in &block.flushes {
+                    node.apply(flush.clone())?;
+                    node.working_commit_info()?;
+                }
+                node.commit()?;
+            }
+            Action::Snapshot => {
+                self.node.as_mut().context("the node is closed")?.snapshot_now()?;
+            }
+            Action::Reopen => {
+                self.node.take().context("the node is closed")?.close()?;
+                self.node = Some(Node::open(&self.home, self.options())?);
+            }
+            Action::RollBack(to) => {
+                let options = self.options();
+                let node = self.node.take().context("the node is closed")?;
+                self.node = Some(node.rollback(*to, options)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(mut self, action: &Action) -> Result<Self> {
+        self.act(action)?;
+        Ok(self)
+    }
+
+    /// The node, to be asked about its failure.
+    pub(crate) fn node_mut(&mut self) -> Option<&mut Node> {
+        self.node.as_mut()
+    }
+
+    pub(crate) fn close(mut self) -> Result<()> {
+        match self.node.take() {
+            Some(node) => Ok(node.close()?),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Compares every key alone, all of a store at once, and scans of the whole store in both directions and of a part.
+fn compare(view: &View, life: &Life, model: &Model) -> Result<()> {
+    let height = view.height();
+    for (store, key) in &life.keys {
+        let (got, expected) = (view.get(store, key)?, model.read(store, key));
+        ensure!(
+            got.as_deref() == expected.as_deref(),
+            "reading {store} {} at height {height}: expected={expected:?} got={got:?}",
+            hex::encode(key)
+        );
+    }
+    for store in MODULES {
+        let keys: Vec<Bytes> =
+            life.keys.iter().filter(|(name, _)| name == store).map(|(_, key)| Bytes::copy_from_slice(key)).collect();
+        let got = view.get_many(store, &keys)?;
+        let expected: Vec<_> = keys.iter().map(|key| model.read(store, key).map(Bytes::from)).collect();
+        ensure!(got == expected, "reading many keys of {store} at height {height}");
+        let middle = keys.get(keys.len() / 2).cloned();
+        for (start, order) in
+            [(None, ScanOrder::Ascending), (None, ScanOrder::Descending), (middle, ScanOrder::Ascending)]
+        {
+            let expected = model.scan(store, start.as_deref(), None, order);
+            let mut got = Vec::new();
+            for pair in view.scan(store, &ScanRange { start, end: None }, order)? {
+                let (key, value) = pair?;
+                got.push((key.to_vec(), value.to_vec()));
+            }
+            ensure!(got == expected, "scanning {store} at height {height}: expected={expected:?} got={got:?}");
+        }
+    }
+    Ok(())
+}
