@@ -298,7 +298,7 @@ pub enum Error {
         got: Option<Hash>,
     },
     /// The app hash after the last entry is not the one in its seal.
-    #[error("the app hash differs from the one in the changelog; restore from a copy: block={height} expected={} got={}", hex(&Some(*.expected)), hex(&Some(*.got)))]
+    #[error("the app hash differs from the one in the changelog: FlatKV's directory is missing, or files were mixed; restore from a copy: block={height} expected={} got={}", hex(&Some(*.expected)), hex(&Some(*.got)))]
     AppHashMismatch {
         /// The block.
         height: u64,

@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use crossbeam_channel::{Receiver, bounded};
@@ -273,7 +273,11 @@ impl Rig<'_> {
                     image,
                     goals: second.goals.clone(),
                     phase: moment.phase,
-                    replay: format!("{first} --again {} --point {} --survivors {survivors}", kept.display(), second.point),
+                    replay: format!(
+                        "{first} --again {} --point {} --survivors {survivors}",
+                        kept.display(),
+                        second.point
+                    ),
                     finishes: random.random_ratio(1, u32::try_from(self.effort.finish_one_in).unwrap_or(1)),
                     figure: "double_crash_images",
                 };
@@ -340,4 +344,3 @@ pub(crate) fn moment_at(mut moment: Moment, ops: &[Op], point: usize, life: &Lif
     ensure!(moment.point == point, "the recording has no crash point {point}: last={}", moment.point);
     Ok(moment)
 }
-

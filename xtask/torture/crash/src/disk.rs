@@ -82,7 +82,9 @@ impl Disk {
     pub(crate) fn plant(&mut self, path: &str, ino: Ino, body: Body) -> Result<()> {
         let (parent, name) = self.parent(path)?;
         self.inodes.insert(ino, body);
-        let Some(Body::Dir { durable, live }) = self.inodes.get_mut(&parent) else { bail!("no directory above {path}") };
+        let Some(Body::Dir { durable, live }) = self.inodes.get_mut(&parent) else {
+            bail!("no directory above {path}")
+        };
         durable.insert(name.clone(), ino);
         live.insert(name, ino);
         Ok(())
@@ -302,7 +304,8 @@ mod tests {
     fn a_name_that_was_not_made_cannot_be_renamed() {
         let ops = [create(7, "tmp"), rename(7, "tmp", "a")];
         for seed in 0..200 {
-            let names: Vec<_> = files(&disk(&ops), Survivors::Random { seed }).into_iter().map(|(path, _)| path).collect();
+            let names: Vec<_> =
+                files(&disk(&ops), Survivors::Random { seed }).into_iter().map(|(path, _)| path).collect();
             assert!(names.is_empty() || names == ["tmp"] || names == ["a"], "{names:?}");
         }
     }
@@ -315,13 +318,7 @@ mod tests {
 
     #[test]
     fn subsets_reach_holes_zeros_and_lost_names() {
-        let ops = [
-            create(7, "a"),
-            Op::Sync { ino: ROOT },
-            write(7, 0, b"one"),
-            write(7, 3, b"two"),
-            create(8, "b"),
-        ];
+        let ops = [create(7, "a"), Op::Sync { ino: ROOT }, write(7, 0, b"one"), write(7, 3, b"two"), create(8, "b")];
         let disk = disk(&ops);
         let mut seen: Vec<_> = (0..500).map(|seed| files(&disk, Survivors::Random { seed })).collect();
         seen.sort();

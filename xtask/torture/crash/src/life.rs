@@ -209,7 +209,11 @@ impl Builder {
     fn enter(&mut self, mode: Mode, batch: u64) {
         self.model.batch = batch;
         while self.model.mode < mode {
-            assert!(self.model.step(), "the life asks for a step that the rules refuse: {:?} to {mode:?}", self.model.mode);
+            assert!(
+                self.model.step(),
+                "the life asks for a step that the rules refuse: {:?} to {mode:?}",
+                self.model.mode
+            );
         }
         self.block(batch, 4);
     }

@@ -70,13 +70,17 @@ impl Script {
     pub(crate) fn recognise(&self, node: &Node, allowed: &[usize]) -> Result<usize> {
         let view = node.view().context("no view")?;
         let app_hash = view.app_hash();
-        let found = allowed.iter().copied().find(|state| {
-            self.life.states[*state].height == view.height() && self.shown[*state].app_hash == app_hash
-        });
+        let found = allowed
+            .iter()
+            .copied()
+            .find(|state| self.life.states[*state].height == view.height() && self.shown[*state].app_hash == app_hash);
         let Some(state) = found else {
             let expected: Vec<u64> = allowed.iter().map(|state| self.life.states[*state].height).collect();
             let known = self.shown.iter().position(|shown| shown.app_hash == app_hash);
-            bail!("a block that must not be the last one: expected height {expected:?}, got {} (state {known:?})", view.height());
+            bail!(
+                "a block that must not be the last one: expected height {expected:?}, got {} (state {known:?})",
+                view.height()
+            );
         };
         self.agree(&view, state)?;
         Ok(state)
@@ -84,7 +88,11 @@ impl Script {
 
     fn agree(&self, view: &View, state: usize) -> Result<()> {
         let (expected, got) = (&self.shown[state], Shown::of(view).context("reading what a block shows")?);
-        ensure!(*expected == got, "the block shows something else: height={} expected={expected:?} got={got:?}", view.height());
+        ensure!(
+            *expected == got,
+            "the block shows something else: height={} expected={expected:?} got={got:?}",
+            view.height()
+        );
         let mut model = self.life.states[state].model.clone();
         model.reopen();
         compare(view, &self.life, &model)

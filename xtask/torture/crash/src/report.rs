@@ -94,9 +94,7 @@ impl Report {
     }
 
     fn to_json(&self) -> Value {
-        let violation = |violation: &Violation| {
-            json!({ "replay": violation.replay, "phase": violation.phase, "what": violation.what })
-        };
+        let violation = |violation: &Violation| json!({ "replay": violation.replay, "phase": violation.phase, "what": violation.what });
         let mut object = Map::new();
         object.insert("schema_version".to_owned(), json!(1));
         object.insert("layer".to_owned(), json!(self.layer));

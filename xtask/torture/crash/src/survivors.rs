@@ -168,7 +168,8 @@ impl Disk {
 
     /// Whether anything is not synced.
     pub(crate) fn has_pending(&self) -> bool {
-        let open = |body: &crate::disk::Body| matches!(body, crate::disk::Body::File { pending, .. } if !pending.is_empty());
+        let open =
+            |body: &crate::disk::Body| matches!(body, crate::disk::Body::File { pending, .. } if !pending.is_empty());
         !self.names.is_empty() || self.inodes.values().any(open)
     }
 

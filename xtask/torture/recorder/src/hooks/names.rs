@@ -173,13 +173,7 @@ extern "C" fn link(old: *const c_char, new: *const c_char) -> c_int {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn linkat(
-    old_dir: c_int,
-    old: *const c_char,
-    new_dir: c_int,
-    new: *const c_char,
-    flags: c_int,
-) -> c_int {
+extern "C" fn linkat(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *const c_char, flags: c_int) -> c_int {
     let real = || {
         next!(linkat(old_dir => c_int, old => *const c_char, new_dir => c_int, new => *const c_char,
                      flags => c_int) -> c_int)
