@@ -9,8 +9,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::{generate, one_rocksdb, run, setup, tidy};
 
-/// The package that checks memiavl's proofs with the field's own verifier.
-const ICS23_CHECK: &str = "xtask/checks/ics23/Cargo.toml";
+/// Packages of tests that are workspaces of their own, so that what they need does not reach RocksDB's build.
+const CHECKS: [(&str, &str); 2] = [
+    ("proofs under the ICS-23 verifier", "xtask/checks/ics23/Cargo.toml"),
+    ("models of the protocol and of its threads", "xtask/checks/models/Cargo.toml"),
+];
 
 /// What `cargo xtask test` takes.
 #[derive(clap::Args)]
@@ -25,7 +28,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::run()?;
     // All that is to be downloaded, tests' dependencies too: nothing after this needs the network.
     run::check(&mut run::cargo(["fetch", "--locked"]))?;
-    run::check(&mut run::cargo(["fetch", "--locked", "--manifest-path", ICS23_CHECK]))?;
+    for (_, manifest) in CHECKS {
+        run::check(&mut run::cargo(["fetch", "--locked", "--manifest-path", manifest]))?;
+    }
     step("format");
     run::check(&mut run::cargo(["fmt", "--all", "--check"]))?;
     step("tidy");
@@ -49,8 +54,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     generate::run(&generate::Arguments { check: true })?;
     step("benches");
     run::check(&mut run::cargo(["test", "--release", "--locked", "--workspace", "--benches", "--no-run"]))?;
-    step("proofs under the ICS-23 verifier");
-    run::check(&mut ics23_check())?;
+    for (name, manifest) in CHECKS {
+        step(name);
+        run::check(&mut own_workspace(manifest))?;
+    }
     step("tests");
     let counts = tests(&mut run::cargo(test_words(&arguments.passed_on)))?;
     println!("{counts}");
@@ -64,9 +71,9 @@ fn step(name: &str) {
     eprintln!("== {name}");
 }
 
-/// The tests of the package that checks memiavl's proofs. It is a workspace of its own; its build stands with the others.
-fn ics23_check() -> Command {
-    let mut command = run::cargo(["test", "--release", "--locked", "--quiet", "--manifest-path", ICS23_CHECK]);
+/// The tests of a package that is a workspace of its own; its build stands with the others.
+fn own_workspace(manifest: &str) -> Command {
+    let mut command = run::cargo(["test", "--release", "--locked", "--quiet", "--manifest-path", manifest]);
     if std::env::var_os("CARGO_TARGET_DIR").is_none() {
         command.env("CARGO_TARGET_DIR", run::root().join("target"));
     }
