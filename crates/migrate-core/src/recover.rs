@@ -149,7 +149,10 @@ fn reconcile<L: OldLog>(mut log: L, new: &impl History) -> Result<Option<L::Stor
             continue;
         }
         // Checked before the log is cut for it: of the two, the log may have the sound entry.
-        open_entry(&handoff.entry).map_err(|source| Error::Entry { height, source })?;
+        let opened = open_entry(&handoff.entry).map_err(|source| Error::Entry { height, source })?;
+        if u64::try_from(opened.entry.version) != Ok(height) {
+            return Err(Error::HandoffMissing { height, memiavl, flatkv: target });
+        }
         missing.push(handoff);
     }
     if let Some(first) = missing.first() {

@@ -8,3 +8,4 @@ mod refusals;
 mod replay_agrees;
 mod replay_finds_differences;
 mod signals;
+mod writes_nothing;

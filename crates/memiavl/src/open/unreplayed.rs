@@ -136,6 +136,12 @@ impl OldLog for Unreplayed {
 
 impl Unreplayed {
     fn append_entries(&mut self, entries: &[Handoff]) -> Result<()> {
+        if let (Some(first), Some(last)) = (entries.first(), self.log.last_version())
+            && first.version > last.saturating_add(1)
+        {
+            // Entries that were on disk are gone, and nobody has them any more.
+            return Err(Error::LogGap { path: self.log.dir().to_owned(), version: last.saturating_add(1) });
+        }
         for entry in entries {
             self.log.append(entry.version, &entry.entry)?;
         }

@@ -50,9 +50,9 @@ const REASONS: &[(&str, &str, Stage, &str)] = &[
     ("RocksDB log", "", Stage::Harmless, "a log whose rows are in tables already, or one without rows"),
     (
         "RocksDB log",
-        "cut",
+        "",
         Stage::Older,
-        "memiavl rests, so RocksDB's log alone says how far the node was; a log that is cut reads like one that ended there, and the chain hands the block in again",
+        "memiavl rests, so RocksDB's log alone says how far the node was; a log that is cut or lost reads like one that ended there, and the chain hands the block in again",
     ),
     // Rows, rewritten so that RocksDB's checksums are sound. A medium cannot do that.
     (
