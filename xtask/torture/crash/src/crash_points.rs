@@ -244,10 +244,14 @@ impl Rig<'_> {
         clear(&dir)?;
         let scene = Scene::new(&dir)?;
         Image::of(&moment.disk, survivors).put(&scene.home)?;
-        let start = Image::disk(&scene.home)?;
-        let goals: Vec<String> = moment.goals.iter().map(|goal| goal.state.to_string()).collect();
+        let start = match survivors {
+            // The process died and the power went later: what was not synced still is not.
+            Survivors::All => moment.disk.moved_to(&scene.home)?,
+            _ => Image::disk(&scene.home)?,
+        };
+        let goals: Vec<String> = moment.goals.iter().map(Goal::to_string).collect();
         let home = scene.home.to_string_lossy().into_owned();
-        let words = ["recover", "--seed", &self.seed.to_string(), "--home", &home, "--states", &goals.join(",")];
+        let words = ["recover", "--seed", &self.seed.to_string(), "--home", &home, "--goals", &goals.join(",")];
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         if let Err(error) = child::run(&mut scene.command(&words, true)?) {
             let what = format!("{error:#}");
@@ -257,6 +261,7 @@ impl Rig<'_> {
         let ops = recording::read(&scene.log)?;
         let kept = self.keep.join(format!("recovery-{}-{}.log", self.seed, moment.point));
         let mut second = Moment::start(start, moment.goals.clone(), moment.phase);
+        std::fs::copy(&scene.log, &kept).context("keeping the recording")?;
         lock(report).count("recoveries_recorded", moment.phase, 1);
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ moment.point as u64);
         for op in &ops {
@@ -294,7 +299,7 @@ impl Rig<'_> {
 pub(crate) fn check_home(script: &Script, home: &Path, goals: &[Goal], finishes: bool) -> Result<usize> {
     let check = || -> Result<usize> {
         let states: Vec<usize> = goals.iter().map(|goal| goal.state).collect();
-        let actor = Actor::open(home, &script.life).context("opening")?;
+        let actor = Actor::open(home, &script.saved, &script.life).context("opening")?;
         let state = script.recognise(actor.node()?, &states)?;
         let goal = goals.iter().find(|goal| goal.state == state).context("no goal of this state")?;
         if finishes {
@@ -304,10 +309,13 @@ pub(crate) fn check_home(script: &Script, home: &Path, goals: &[Goal], finishes:
         }
         Ok(state)
     };
-    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(anyhow!("a panic: {}", words.unwrap_or("without words")))
-    })
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| Err(anyhow!(words(&*panic))))
+}
+
+/// What a panic said.
+pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    format!("a panic: {}", words.unwrap_or("without words"))
 }
 
 /// What is tried at a crash point.
@@ -329,7 +337,7 @@ pub(crate) fn choices(moment: &Moment, seed: u64, subsets: u64) -> Vec<Survivors
     choices
 }
 
-fn lock(report: &Mutex<Report>) -> std::sync::MutexGuard<'_, Report> {
+pub(crate) fn lock(report: &Mutex<Report>) -> std::sync::MutexGuard<'_, Report> {
     report.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::disk::{Body, Disk, Ino};
+use crate::disk::{Body, Disk, Ino, Owner};
 use crate::survivors::{Choice, Survivors};
 
 /// What stands at a path.
@@ -66,9 +66,10 @@ impl Image {
                     self.entries.push((path.clone(), Entry::Dir));
                     self.walk(disk, ino, &format!("{path}/"), names, choice, contents);
                 }
-                Some(Body::File { durable, pending, .. }) => {
+                Some(Body::File { durable, pending, owner }) => {
                     let bytes = contents.entry(ino).or_insert_with(|| match pending.is_empty() {
                         true => Arc::clone(durable),
+                        false if *owner == Owner::Manifest => Arc::new(choice.beginning(ino, durable, pending)),
                         false => Arc::new(choice.bytes(ino, durable, pending)),
                     });
                     self.entries.push((path, Entry::File { ino, bytes: Arc::clone(bytes) }));
@@ -176,10 +177,9 @@ impl Image {
         let mut disk = Disk::empty();
         for (path, entry) in Self::read(home)?.entries {
             let ino = fs::symlink_metadata(home.join(&path))?.ino();
-            let is_info_log = path.ends_with("/LOG");
             let body = match entry {
                 Entry::Dir => Body::Dir { durable: Default::default(), live: Default::default() },
-                Entry::File { bytes, .. } => Body::File { durable: bytes, pending: Vec::new(), is_info_log },
+                Entry::File { bytes, .. } => Body::File { durable: bytes, pending: Vec::new(), owner: Owner::of(&path) },
                 Entry::Link { target } => Body::Link { target },
             };
             disk.plant(&path, ino, body)?;

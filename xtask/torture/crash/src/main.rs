@@ -3,6 +3,7 @@
 mod child;
 mod crash_points;
 mod disk;
+mod faults;
 mod image;
 mod life;
 #[path = "../../../../crates/ferry/tests/common/model.rs"]
@@ -13,10 +14,12 @@ mod report;
 mod survivors;
 mod trace;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -51,6 +54,12 @@ struct Run {
     /// How long a long run lasts.
     #[arg(long, default_value_t = 60)]
     minutes: u64,
+    /// Only this layer.
+    #[arg(long, value_enum)]
+    layer: Option<Layer>,
+    /// Stops at the first violation: for planted faults.
+    #[arg(long)]
+    first: bool,
     /// Writes the results there instead of printing them.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -62,6 +71,15 @@ struct Run {
     scratch: PathBuf,
 }
 
+/// What is tortured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Layer {
+    /// Crash points, and those of recoveries.
+    Crash,
+    /// Operations that fail.
+    Faults,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Repeats one image.
@@ -69,13 +87,25 @@ enum Command {
     /// Leads the life below the recorder.
     #[command(hide = true)]
     Live(Home),
+    /// Repeats a run in which one operation fails.
+    ReplayFault(Fault),
+    /// Fails one operation after the other.
+    #[command(hide = true)]
+    Faults {
+        #[arg(long)]
+        home: PathBuf,
+        #[command(flatten)]
+        fault: Fault,
+        #[arg(long)]
+        step: u64,
+    },
     /// Recovers below the recorder.
     #[command(hide = true)]
     Recover {
         #[command(flatten)]
         home: Home,
         #[arg(long, value_delimiter = ',')]
-        states: Vec<usize>,
+        goals: Vec<trace::Goal>,
     },
 }
 
@@ -85,6 +115,21 @@ struct Home {
     seed: u64,
     #[arg(long)]
     home: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Fault {
+    #[arg(long)]
+    seed: u64,
+    /// io, full, short
+    #[arg(long)]
+    way: String,
+    /// once, ever
+    #[arg(long)]
+    duration: String,
+    /// Which operation, counted from 1.
+    #[arg(long)]
+    from: u64,
 }
 
 #[derive(clap::Args)]
@@ -119,31 +164,74 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         None => torture(&arguments.run),
         Some(Command::Replay(replay)) => repeat(&replay),
+        Some(Command::ReplayFault(fault)) => repeat_fault(&fault),
+        Some(Command::Faults { home, fault, step }) => {
+            let Fault { seed, way, duration, from } = fault;
+            let plan = faults::Plan { way: &way, duration: &duration, from, step, until: u64::MAX };
+            faults::fail_all(&home, seed, &plan).map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Live(home)) => child::live(&home.home, home.seed).map(|()| ExitCode::SUCCESS),
-        Some(Command::Recover { home, states }) => {
+        Some(Command::Recover { home, goals }) => {
             let scratch = tempfile::tempdir_in("/dev/shm")?;
             let script = Script::rehearse(Life::whole(home.seed), scratch.path())?;
-            child::recover(&home.home, &script, &states).map(|()| ExitCode::SUCCESS)
+            child::recover(&home.home, &script, &goals).map(|()| ExitCode::SUCCESS)
         }
     }
 }
 
 fn torture(run: &Run) -> Result<ExitCode> {
+    if std::env::var_os("TORTURE_NO_ALLOCATION").is_none() {
+        return without_allocation();
+    }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen to signals")?;
     }
     let scratch = tempfile::tempdir_in(&run.scratch).context("no scratch directory")?;
-    let report = Mutex::new(Report::new("crash", run.seed));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let effort = Effort { subsets: 6, finish_one_in: 8, recoveries: 20, recovery_subsets: 2, threads };
-    let script = Script::rehearse(Life::whole(run.seed), &scratch.path().join("rehearsal"))?;
-    let (ops, recording) = crash_points::record(run.seed, scratch.path(), &run.keep)?;
-    let rig = Rig { script: &script, seed: run.seed, effort, scratch: scratch.path(), keep: &run.keep, stop: &stop };
-    rig.run(&ops, &recording, &report)?;
-    let report = report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let report = Mutex::new(Report::new("crash", run.seed, run.first.then(|| Arc::clone(&stop))));
+    let done = lives(run, scratch.path(), &stop, &report);
+    let mut report = report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Err(error) = done {
+        // A life that does not come to its end undisturbed is a finding too.
+        let what = format!("{error:#}");
+        let replay = format!("torture-crash --seed {} --smoke", run.seed);
+        report.violation(report::Violation { replay, phase: "rehearsal".to_owned(), what });
+    }
     report.finish(run.json.as_deref())?;
     Ok(if report.violations() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// One life in a smoke; one after the other, each of its own seed, in a long run.
+fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -> Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let smoke = Effort { subsets: 6, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
+    let long = Effort { subsets: 24, finish_one_in: 4, recoveries: 64, recovery_subsets: 4, threads };
+    let effort = if run.long { long } else { smoke };
+    let end = Instant::now() + Duration::from_secs(60 * run.minutes);
+    for seed in run.seed.. {
+        let script = Script::rehearse(Life::whole(seed), &scratch.join("rehearsal"))?;
+        let rig = Rig { script: &script, seed, effort, scratch, keep: &run.keep, stop };
+        if run.layer != Some(Layer::Crash) {
+            rig.faults(1, report)?;
+        }
+        if run.layer != Some(Layer::Faults) {
+            let (ops, recording) = crash_points::record(seed, scratch, &run.keep)?;
+            rig.run(&ops, &recording, report)?;
+        }
+        crash_points::lock(report).count("lives", "all", 1);
+        if !run.long || stop.load(Ordering::Relaxed) || Instant::now() > end {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// This program once more, below the recorder, which refuses to allocate ahead: on a tmpfs that costs more than the rest.
+fn without_allocation() -> Result<ExitCode> {
+    let program = std::env::current_exe().context("where this program is")?;
+    let mut command = std::process::Command::new(&program);
+    command.args(std::env::args_os().skip(1)).env("LD_PRELOAD", child::recorder(&program)?);
+    Err(command.env("TORTURE_NO_ALLOCATION", "1").exec()).context("cannot start again below the recorder")
 }
 
 fn repeat(replay: &Replay) -> Result<ExitCode> {
@@ -169,4 +257,18 @@ fn repeat(replay: &Replay) -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn repeat_fault(fault: &Fault) -> Result<ExitCode> {
+    let scratch = tempfile::tempdir_in("/dev/shm")?;
+    let scene = child::Scene::new(scratch.path())?;
+    let home = scene.home.to_string_lossy().into_owned();
+    let (seed, from) = (fault.seed.to_string(), fault.from.to_string());
+    // A step beyond every run: one case and no more.
+    let words = ["faults", "--home", &home, "--seed", &seed, "--way", &fault.way, "--duration", &fault.duration];
+    let words = [words.as_slice(), &["--from", &from, "--step", "1000000000"]].concat();
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let said = child::run(&mut scene.command(&words, false)?)?;
+    print!("{said}");
+    Ok(if said.contains("violation") { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
