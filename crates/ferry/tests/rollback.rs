@@ -3,9 +3,12 @@
 
 mod common;
 
+use std::path::Path;
+
 use common::golden::{blocks, check, options, take};
 use common::{changes, set};
-use ferry::{Error, ErrorKind, Mode, NewStorePlan, Node, Options, migrate_core, plan_rollback};
+use ferry::flatkv::{self, FlatKv};
+use ferry::{Error, ErrorKind, Home, Mode, NewStorePlan, Node, Options, memiavl, migrate_core, plan_rollback};
 use serde_json::Value;
 
 fn height(node: &Node) -> usize {
@@ -44,6 +47,58 @@ fn every_height_of_small_can_be_left_by_one_and_by_five_and_comes_again() {
             }
         }
     }
+}
+
+/// Where a rollback dies.
+#[derive(Clone, Copy, Debug)]
+enum Died {
+    /// Behind the note, with so many blocks undone.
+    Undone(u64),
+    /// Behind memiavl's own way back.
+    MemiavlBack,
+}
+
+/// Does the first steps of a rollback to `to`, as a process does that dies on the way.
+fn die_in_rollback(home: &Path, to: u64, died: Died) {
+    let plan = plan_rollback(home, to).expect("a plan");
+    let places = Home::locate(home);
+    let mut store = FlatKv::open(places.flatkv(), &flatkv::Options::default()).expect("FlatKV opens");
+    store.begin_rollback(to).expect("a note");
+    let undone = match (plan.flatkv, died) {
+        (NewStorePlan::Undo { blocks }, Died::Undone(undone)) => undone.min(blocks),
+        (NewStorePlan::Undo { blocks }, Died::MemiavlBack) => blocks,
+        _ => 0,
+    };
+    for _ in 0..undone {
+        store.undo_block().expect("a block undone");
+    }
+    drop(store);
+    if let (Died::MemiavlBack, Some(version)) = (died, plan.memiavl_to) {
+        memiavl::rollback(places.memiavl(), version).expect("memiavl goes back");
+    }
+}
+
+#[test]
+fn a_rollback_that_died_at_any_step_is_finished_at_every_height_of_small() {
+    let blocks = blocks("small");
+    let home = tempfile::tempdir().expect("a directory");
+    let mut node = Node::open(home.path(), options(&blocks[0], 0)).expect("a fresh node");
+    for at in 18..=blocks.len() {
+        // By one block with a death at each of its steps; by five with a death at one of them, in turn.
+        let steps = [0, 1].map(Died::Undone).into_iter().chain([Died::MemiavlBack]).map(|died| (1, died));
+        let in_turn = if at % 7 == 6 { Died::MemiavlBack } else { Died::Undone(at as u64 % 7) };
+        for (by, died) in steps.chain([(5, in_turn)]) {
+            run(&mut node, &blocks, at);
+            node.close().expect("a clean close");
+            let to = at - by;
+            die_in_rollback(home.path(), to as u64, died);
+            let opened = Node::open(home.path(), options(&blocks[0], 0));
+            node = opened.unwrap_or_else(|error| panic!("{at} to {to}, {died:?}: {error:?}"));
+            assert_eq!(height(&node), to, "from {at}, {died:?}");
+            check(&node.view().expect("a view"), &blocks[to - 1]);
+        }
+    }
+    run(&mut node, &blocks, blocks.len());
 }
 
 #[test]
