@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// 10 000 kills and 1 000 cycles.
     #[arg(long)]
     long: bool,
-    /// So many kills instead.
+    /// So many kills instead; 0 for the cycles alone.
     #[arg(long)]
     kills: Option<u64>,
     /// So many kill and reopen cycles of one home from V0 to V3 instead.
@@ -101,9 +101,11 @@ pub(crate) fn run(args: &Args, stop: &AtomicBool) -> Result<ExitCode> {
     let (report, progress) = (Report::default(), Progress::start());
     let mut campaign = Campaign { args, seed, stop, report, progress, lives: 0, misses: BTreeMap::new() };
     let workloads = campaign.workloads()?;
-    campaign.kill(&workloads, kills)?;
+    if kills > 0 {
+        campaign.kill(&workloads, kills)?;
+        campaign.check_reach();
+    }
     campaign.cycle(cycles)?;
-    campaign.check_reach();
     let json = campaign.report.json(seed, campaign.progress.seconds());
     println!("{json:#}");
     if let Some(path) = &args.json {

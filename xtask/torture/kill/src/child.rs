@@ -76,10 +76,14 @@ pub(crate) fn run(command: &mut Command, kill: Option<Kill>) -> Result<Ran> {
     let stderr = child.stderr.take().context("the run has no stderr")?;
     let (sender, lines) = channel();
     let listener = thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if sender.send(line).is_err() {
+        let mut stderr = BufReader::new(stderr);
+        let mut line = String::new();
+        // A line that the kill cut short says nothing: its number may be cut too.
+        while stderr.read_line(&mut line).is_ok() && line.ends_with('\n') {
+            if sender.send(line.trim_end().to_owned()).is_err() {
                 break;
             }
+            line.clear();
         }
     });
     let report = thread::spawn(move || {
@@ -188,6 +192,14 @@ mod tests {
         let ran = run(&mut command, Some(Kill::AfterOpening(Duration::from_millis(100)))).expect("runs");
         assert_eq!((ran.end.clone(), ran.opened(), ran.acknowledged()), (End::Killed, Some(7), Some(8)));
         assert!(ran.elapsed >= Duration::from_millis(100), "{ran:?}");
+    }
+
+    #[test]
+    fn a_line_that_the_kill_cut_short_is_no_event() {
+        let script = "echo opened height=7 >&2; printf 'committed height=1' >&2; exec sleep 60";
+        let kill = Kill::AfterOpening(Duration::from_millis(100));
+        let ran = run(Command::new("sh").args(["-c", script]), Some(kill)).expect("runs");
+        assert_eq!(ran.events, [Event::Opened(7)]);
     }
 
     #[test]
