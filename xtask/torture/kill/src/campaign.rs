@@ -184,7 +184,7 @@ impl Campaign<'_> {
         if self.stopped() || cycles == 0 {
             return Ok(());
         }
-        let workload = Workload::load(self.seed ^ 1, cycles * 3)?;
+        let workload = Workload::load(self.seed ^ 1, cycles * 5)?;
         self.lead(&workload, Some(cycles), cycles)
     }
 
