@@ -24,6 +24,12 @@ const REASONS: &[(&str, &str, Stage, &str)] = &[
         Stage::Harmless,
         "the snapshot holds what the entry did, or FlatKV holds the entry as a handoff and the log is mended from it",
     ),
+    (
+        "memiavl current",
+        "link",
+        Stage::Harmless,
+        "it names an older snapshot now, from which the log leads to the same state",
+    ),
     ("memiavl LOCK", "gone", Stage::Harmless, "made anew by whoever opens"),
     ("memiavl older snapshot", "", Stage::Harmless, "an empty snapshot, kept to go back to"),
     // RocksDB's files.
