@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use memiavl::Lock;
 
 use crate::error::Error;
+use crate::reclaim;
 
 /// A node's home directory and the places of its stores in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,8 +79,12 @@ impl Home {
     /// # Errors
     /// A home that another process has open for writing, naming it where the system tells; I/O.
     pub(crate) fn lock(&self) -> Result<Lock, Error> {
-        let make = fs::create_dir_all(&self.state_commit);
-        make.map_err(|source| Error::Io { action: "create", path: self.state_commit.clone(), source })?;
+        let io = |action, path: &Path, source| Error::Io { action, path: path.to_owned(), source };
+        fs::create_dir_all(&self.state_commit).map_err(|source| io("create", &self.state_commit, source))?;
+        // Also where they stood: a process that was killed may have made them and not come to syncing them.
+        for dir in self.state_commit.ancestors().skip(1).take_while(|dir| dir.starts_with(&self.root)) {
+            reclaim::sync_dir(dir).map_err(|source| io("sync", dir, source))?;
+        }
         Ok(Lock::acquire(&self.state_commit.join("ferry.lock"))?)
     }
 }

@@ -38,9 +38,14 @@ pub(crate) fn rename_away(store: &Path) -> io::Result<()> {
 /// Makes the names beside `path` durable.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
-        Some(parent) => File::open(parent)?.sync_all(),
+        Some(parent) => sync_dir(parent),
         None => Ok(()),
     }
+}
+
+/// Makes the names in `dir` durable.
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
 }
 
 /// Deletes a removed store at once; none is fine too.

@@ -50,6 +50,7 @@ mod key;
 mod lane;
 mod lattice;
 mod lock;
+mod log_tail;
 mod meta;
 mod open;
 mod options;

@@ -11,6 +11,7 @@ use rocksdb::{DB, DBRecoveryMode};
 use crate::error::{FlatKvError, Result};
 use crate::lane::Lane;
 use crate::lock::{Holder, holder};
+use crate::log_tail;
 use crate::options::{Durability, FORMAT, Family, Options, database, families};
 use crate::probe::{Probe, Shape, is_rocksdbs, list, probe, shape};
 use crate::scan::Committed;
@@ -104,19 +105,7 @@ impl FlatKv {
 }
 
 fn open_writer(dir: &Path, options: &Options) -> Result<FlatKv> {
-    let open = |settings| DB::open_cf_descriptors(&settings, dir, families(options));
-    let db = match open(database(options, true)) {
-        // Blocks that were left to the operating system reach the disk in any order: a power cut leaves holes in the log,
-        // and what lies in front of the first one is what survived.
-        Err(error) if options.durability == Durability::Os && error.kind() == rocksdb::ErrorKind::Corruption => {
-            tracing::warn!(path = %dir.display(), %error, "opening FlatKV up to the first hole in its log");
-            let mut settings = database(options, true);
-            settings.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-            open(settings)
-        }
-        opened => opened,
-    };
-    let db = db.map_err(|error| open_error(dir, error))?;
+    let db = open_log(dir, options, true, |settings| DB::open_cf_descriptors(settings, dir, families(options)))?;
     let database = Arc::new(Database { db, path: dir.to_owned() });
     let view = View::load(Source::snapshot(database.clone()))?;
     check(&view)?;
@@ -125,15 +114,39 @@ fn open_writer(dir: &Path, options: &Options) -> Result<FlatKv> {
     Ok(store)
 }
 
+/// Opens a database whose log may have holes at its end: what lies in front of the first one is what survived.
+///
+/// A power cut makes them in the last batch, which was never acknowledged, and in every batch that was left to the operating
+/// system. Anywhere else they are damage.
+fn open_log(
+    dir: &Path,
+    options: &Options,
+    create: bool,
+    open: impl Fn(&rocksdb::Options) -> std::result::Result<DB, rocksdb::Error>,
+) -> Result<DB> {
+    let error = match open(&database(options, create)) {
+        Ok(db) => return Ok(db),
+        Err(error) => error,
+    };
+    let is_damage = error.kind() == rocksdb::ErrorKind::Corruption;
+    if !is_damage || !(options.durability == Durability::Os || log_tail::is_torn(dir)?) {
+        return Err(open_error(dir, error));
+    }
+    tracing::warn!(path = %dir.display(), %error, "opening FlatKV up to the first hole in its log");
+    let mut settings = database(options, create);
+    settings.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    open(&settings).map_err(|error| open_error(dir, error))
+}
+
 /// Whether the store in `dir` has a committed block; reading only. A store that somebody holds is taken to have one.
 pub(crate) fn has_block(dir: &Path) -> Result<bool> {
     Ok(holder(dir).is_some() || read_only(dir, &Options::default())?.version().is_some())
 }
 
 fn read_only(dir: &Path, options: &Options) -> Result<View> {
-    let settings = database(options, false);
-    let db = DB::open_cf_descriptors_read_only(&settings, dir, families(options), false)
-        .map_err(|error| open_error(dir, error))?;
+    let db = open_log(dir, options, false, |settings| {
+        DB::open_cf_descriptors_read_only(settings, dir, families(options), false)
+    })?;
     View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })))
 }
 
@@ -168,17 +181,19 @@ fn check_present(dir: &Path) -> Result<()> {
     check_ours(dir, probe(dir)?)
 }
 
-/// Creates `dir` so that it outlives a power cut: each directory made is synced into its parent.
+/// Creates `dir` so that it outlives a power cut: each directory made is synced into its parent. So is `dir` where it stood:
+/// a process that was killed may have made it and not come to that.
 fn create_dir(dir: &Path) -> Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
     let parent = match dir.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    create_dir(parent)?;
-    fs::create_dir(dir).map_err(|source| io_error("create directory", dir, source))?;
+    if !dir.is_dir() {
+        if !parent.is_dir() {
+            create_dir(parent)?;
+        }
+        fs::create_dir(dir).map_err(|source| io_error("create directory", dir, source))?;
+    }
     File::open(parent).and_then(|parent| parent.sync_all()).map_err(|source| io_error("sync directory", parent, source))
 }
 

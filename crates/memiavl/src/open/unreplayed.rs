@@ -69,15 +69,19 @@ fn open_writer(dir: &Path, options: Options) -> Result<Unreplayed> {
     Ok(Unreplayed { dir: dir.to_owned(), options, snapshot, log, lock: Some(lock) })
 }
 
-/// Makes `dir` and what is missing above it, each durably.
+/// Makes `dir` and what is missing above it, each durably. The name of `dir` is synced also where it stood: a process that was
+/// killed may have made it and not come to that.
 fn create_dir(dir: &Path) -> Result<()> {
     let missing: Vec<_> = dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect();
     for dir in missing.into_iter().rev() {
         fs::create_dir(dir).doing(Doing::Write, dir)?;
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync_dir(parent.unwrap_or(Path::new(".")))?;
+        sync_dir(parent(dir))?;
     }
-    Ok(())
+    sync_dir(parent(dir))
+}
+
+fn parent(dir: &Path) -> &Path {
+    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn open_read_only(dir: &Path, options: Options) -> Result<Unreplayed> {

@@ -98,7 +98,9 @@ impl Control {
 pub(crate) fn live(home: &Path, seed: u64) -> Result<()> {
     let life = Life::whole(seed);
     let mut control = Control::open()?;
-    let mut actor = Actor::open(home, &life)?;
+    let saved = home.with_file_name("saved");
+    crate::image::clear(&saved)?;
+    let mut actor = Actor::open(home, &saved, &life)?;
     for (index, step) in life.steps.iter().enumerate() {
         control.mark(&format!("begin {index}"))?;
         actor.act(&step.action).with_context(|| format!("step {index} ({})", step.phase))?;
@@ -110,7 +112,7 @@ pub(crate) fn live(home: &Path, seed: u64) -> Result<()> {
 /// Opens the home that a crash has left, says at which of `allowed` it stands, and closes it.
 pub(crate) fn recover(home: &Path, script: &Script, allowed: &[usize]) -> Result<()> {
     let mut control = Control::open()?;
-    let actor = Actor::open(home, &script.life)?;
+    let actor = Actor::open(home, &script.saved, &script.life)?;
     let state = script.recognise(actor.node()?, allowed)?;
     control.mark(&format!("opened {state}"))?;
     println!("{state}");

@@ -294,7 +294,7 @@ impl Rig<'_> {
 pub(crate) fn check_home(script: &Script, home: &Path, goals: &[Goal], finishes: bool) -> Result<usize> {
     let check = || -> Result<usize> {
         let states: Vec<usize> = goals.iter().map(|goal| goal.state).collect();
-        let actor = Actor::open(home, &script.life).context("opening")?;
+        let actor = Actor::open(home, &script.saved, &script.life).context("opening")?;
         let state = script.recognise(actor.node()?, &states)?;
         let goal = goals.iter().find(|goal| goal.state == state).context("no goal of this state")?;
         if finishes {
@@ -304,10 +304,13 @@ pub(crate) fn check_home(script: &Script, home: &Path, goals: &[Goal], finishes:
         }
         Ok(state)
     };
-    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
-        let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
-        Err(anyhow!("a panic: {}", words.unwrap_or("without words")))
-    })
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| Err(anyhow!(words(&*panic))))
+}
+
+/// What a panic said.
+pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    format!("a panic: {}", words.unwrap_or("without words"))
 }
 
 /// What is tried at a crash point.
@@ -329,7 +332,7 @@ pub(crate) fn choices(moment: &Moment, seed: u64, subsets: u64) -> Vec<Survivors
     choices
 }
 
-fn lock(report: &Mutex<Report>) -> std::sync::MutexGuard<'_, Report> {
+pub(crate) fn lock(report: &Mutex<Report>) -> std::sync::MutexGuard<'_, Report> {
     report.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 

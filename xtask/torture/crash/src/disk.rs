@@ -14,9 +14,9 @@
 //! - A disk does not lie: what was synced is there, and bytes that nobody wrote to do not change.
 //!
 //! This is harsher than ext4 and XFS, which keep names in order and put a new file's name on disk with its first sync.
-//! RocksDB relies on no more than the model gives, with one exception that it states itself: its log must end where it ends,
-//! see `survivors.rs`. Its info log (`LOG`) is nobody's state: it is kept as it is, and two images that differ only in it
-//! count as one.
+//! RocksDB relies on the latter: it points `CURRENT` to a manifest whose bytes it has synced and whose name it has not. So in
+//! FlatKV's directory, and nowhere else, syncing a file for the first time puts its name on disk, as those file systems do.
+//! Its info log (`LOG`) is nobody's state: it is kept as it is, and two images that differ only in it count as one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -50,10 +50,31 @@ pub(crate) struct PendingName {
     pub(crate) changes: Vec<(Ino, String, Option<Ino>)>,
 }
 
+/// Whose a file is, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Ours,
+    RocksDb,
+    /// RocksDB's info log.
+    InfoLog,
+}
+
+impl Owner {
+    /// The owner of the file that is made at `path`.
+    pub(crate) fn of(path: &str) -> Self {
+        let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
+        match dir.rsplit('/').next().is_some_and(|dir| dir.starts_with("flatkv")) {
+            true if name == "LOG" => Self::InfoLog,
+            true => Self::RocksDb,
+            false => Self::Ours,
+        }
+    }
+}
+
 /// What an inode is.
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
-    File { durable: Arc<Vec<u8>>, pending: Vec<PendingData>, is_info_log: bool },
+    File { durable: Arc<Vec<u8>>, pending: Vec<PendingData>, owner: Owner },
     Dir { durable: BTreeMap<String, Ino>, live: BTreeMap<String, Ino> },
     Link { target: String },
 }
@@ -96,10 +117,9 @@ impl Disk {
         self.last_write = None;
         match op {
             Op::Create { ino, is_dir, path } => {
-                let is_info_log = path.rsplit('/').next() == Some("LOG");
                 let body = match is_dir {
                     true => Body::Dir { durable: BTreeMap::new(), live: BTreeMap::new() },
-                    false => Body::File { durable: Arc::default(), pending: Vec::new(), is_info_log },
+                    false => Body::File { durable: Arc::default(), pending: Vec::new(), owner: Owner::of(path) },
                 };
                 self.add(*ino, path, body)?;
             }
@@ -156,7 +176,7 @@ impl Disk {
     fn pend(&mut self, ino: Ino, op: DataOp) -> Result<()> {
         let at = self.at;
         match self.inodes.get_mut(&ino) {
-            Some(Body::File { durable, is_info_log: true, .. }) => op.apply(Arc::make_mut(durable)),
+            Some(Body::File { durable, owner: Owner::InfoLog, .. }) => op.apply(Arc::make_mut(durable)),
             Some(Body::File { pending, .. }) => pending.push(PendingData { at, op }),
             _ => bail!("a write to something that was never created: ino={ino}"),
         }
@@ -166,25 +186,37 @@ impl Disk {
     fn sync(&mut self, ino: Ino) -> Result<()> {
         let ino = if self.inodes.contains_key(&ino) { ino } else { self.root };
         match self.inodes.get_mut(&ino) {
-            Some(Body::File { durable, pending, .. }) => {
+            Some(Body::File { durable, pending, owner }) => {
                 if !pending.is_empty() {
                     let bytes = Arc::make_mut(durable);
                     pending.drain(..).for_each(|pending| pending.op.apply(bytes));
                 }
+                if *owner == Owner::RocksDb {
+                    self.sync_creation(ino)?;
+                }
             }
-            Some(Body::Dir { .. }) => self.sync_names(ino)?,
+            Some(Body::Dir { .. }) => self.sync_names(|place| place.0 == ino)?,
             _ => bail!("a sync of something that was never created: ino={ino}"),
         }
         Ok(())
     }
 
-    /// Puts on disk what concerns the directory, and what must have happened before that.
-    fn sync_names(&mut self, dir: Ino) -> Result<()> {
+    /// Puts the name on disk by which a file was made.
+    fn sync_creation(&mut self, ino: Ino) -> Result<()> {
+        let makes = |pending: &&PendingName| matches!(pending.changes.as_slice(), [(_, _, Some(made))] if *made == ino);
+        let Some((dir, name, _)) = self.names.iter().find(makes).map(|pending| pending.changes[0].clone()) else {
+            return Ok(());
+        };
+        self.sync_names(|place| place.0 == dir && place.1 == name && place.2 == Some(ino))
+    }
+
+    /// Puts on disk the changes of names that are `wanted`, and what must have happened before them.
+    fn sync_names(&mut self, wanted: impl Fn(&(Ino, String, Option<Ino>)) -> bool) -> Result<()> {
         let mut places: Vec<(Ino, String)> = Vec::new();
         let mut due = vec![false; self.names.len()];
         for (index, pending) in self.names.iter().enumerate().rev() {
             let concerns = |place: &(Ino, String, Option<Ino>)| {
-                place.0 == dir || places.iter().any(|(dir, name)| (*dir, name) == (place.0, &place.1))
+                wanted(place) || places.iter().any(|(dir, name)| (*dir, name) == (place.0, &place.1))
             };
             if pending.changes.iter().any(concerns) {
                 due[index] = true;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::disk::{Body, Disk, Ino};
+use crate::disk::{Body, Disk, Ino, Owner};
 use crate::survivors::{Choice, Survivors};
 
 /// What stands at a path.
@@ -176,10 +176,9 @@ impl Image {
         let mut disk = Disk::empty();
         for (path, entry) in Self::read(home)?.entries {
             let ino = fs::symlink_metadata(home.join(&path))?.ino();
-            let is_info_log = path.ends_with("/LOG");
             let body = match entry {
                 Entry::Dir => Body::Dir { durable: Default::default(), live: Default::default() },
-                Entry::File { bytes, .. } => Body::File { durable: bytes, pending: Vec::new(), is_info_log },
+                Entry::File { bytes, .. } => Body::File { durable: bytes, pending: Vec::new(), owner: Owner::of(&path) },
                 Entry::Link { target } => Body::Link { target },
             };
             disk.plant(&path, ino, body)?;

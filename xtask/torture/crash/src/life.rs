@@ -38,6 +38,10 @@ pub(crate) enum Action {
     Snapshot,
     /// Back to this height.
     RollBack(u64),
+    /// Closes, puts a copy of both stores aside, and opens.
+    Save,
+    /// Closes, replaces both stores whole by the copy, and opens.
+    Restore,
 }
 
 /// A step of the life.
@@ -92,8 +96,12 @@ impl Life {
         life.until_complete(6, 5);
         life.phase("rollback_over_completion");
         life.roll_back(2);
-        life.phase("migrate_all_but_bank");
+        life.phase("replace_stores");
         life.until_complete(7, 3);
+        life.save();
+        life.enter(Mode::EvmMigrated, 5);
+        life.restore();
+        life.phase("migrate_all_but_bank");
         life.enter(Mode::EvmMigrated, 5);
         life.block(5, 3);
         life.enter(Mode::MigrateAllButBank, 7);
@@ -112,6 +120,11 @@ impl Life {
         life.until_complete(6, 4);
         life.enter(Mode::FlatkvOnly, 5);
         life.block(5, 5);
+        life.act(Action::Reopen);
+        life.phase("memiavl_retires");
+        for _ in 0..ROLLBACK_BLOCKS {
+            life.block(5, 3);
+        }
         life.act(Action::Reopen);
         life.block(5, 3);
         life.done()
@@ -158,6 +171,8 @@ struct Builder {
     phase: &'static str,
     model: Model,
     chain: Vec<usize>,
+    /// The chain at the moment of [`Action::Save`].
+    saved: Vec<usize>,
     life: Life,
 }
 
@@ -166,7 +181,7 @@ impl Builder {
         let model = Model::new(&MODULES, 0);
         let states = vec![State { height: 0, model: model.clone() }];
         let life = Life { steps: Vec::new(), states, keys: keys(), snapshot_blocks };
-        Self { random: ChaCha8Rng::seed_from_u64(seed), phase: "", model, chain: vec![0], life }
+        Self { random: ChaCha8Rng::seed_from_u64(seed), phase: "", model, chain: vec![0], saved: Vec::new(), life }
     }
 
     fn phase(&mut self, phase: &'static str) {
@@ -174,7 +189,7 @@ impl Builder {
     }
 
     fn act(&mut self, action: Action) {
-        if let Action::Reopen = action {
+        if let Action::Reopen | Action::Save = action {
             self.model.reopen();
         }
         let after = *self.chain.last().unwrap_or(&0);
@@ -233,11 +248,28 @@ impl Builder {
 
     fn roll_back(&mut self, blocks: usize) {
         self.chain.truncate(self.chain.len() - blocks);
+        let height = self.stand();
+        self.act(Action::RollBack(height));
+    }
+
+    fn save(&mut self) {
+        self.stand();
+        self.act(Action::Save);
+        self.saved = self.chain.clone();
+    }
+
+    fn restore(&mut self) {
+        self.chain = self.saved.clone();
+        self.stand();
+        self.act(Action::Restore);
+    }
+
+    /// The model as a node shows it that was just opened at the chain's last block; the block's height.
+    fn stand(&mut self) -> u64 {
         let state = &self.life.states[*self.chain.last().unwrap_or(&0)];
         self.model = state.model.clone();
-        let height = state.height;
         self.model.reopen();
-        self.act(Action::RollBack(height));
+        state.height
     }
 
     fn write(&mut self, store: &str, key: Vec<u8>) -> (String, KvPair) {

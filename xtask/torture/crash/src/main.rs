@@ -3,6 +3,7 @@
 mod child;
 mod crash_points;
 mod disk;
+mod faults;
 mod image;
 mod life;
 #[path = "../../../../crates/ferry/tests/common/model.rs"]
@@ -69,6 +70,18 @@ enum Command {
     /// Leads the life below the recorder.
     #[command(hide = true)]
     Live(Home),
+    /// Repeats a run in which one operation fails.
+    ReplayFault(Fault),
+    /// Fails one operation after the other.
+    #[command(hide = true)]
+    Faults {
+        #[arg(long)]
+        home: PathBuf,
+        #[command(flatten)]
+        fault: Fault,
+        #[arg(long)]
+        step: u64,
+    },
     /// Recovers below the recorder.
     #[command(hide = true)]
     Recover {
@@ -85,6 +98,21 @@ struct Home {
     seed: u64,
     #[arg(long)]
     home: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct Fault {
+    #[arg(long)]
+    seed: u64,
+    /// io, full, short
+    #[arg(long)]
+    way: String,
+    /// once, ever
+    #[arg(long)]
+    duration: String,
+    /// Which operation, counted from 1.
+    #[arg(long)]
+    from: u64,
 }
 
 #[derive(clap::Args)]
@@ -119,6 +147,12 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         None => torture(&arguments.run),
         Some(Command::Replay(replay)) => repeat(&replay),
+        Some(Command::ReplayFault(fault)) => repeat_fault(&fault),
+        Some(Command::Faults { home, fault, step }) => {
+            let Fault { seed, way, duration, from } = fault;
+            let plan = faults::Plan { way: &way, duration: &duration, from, step, until: u64::MAX };
+            faults::fail_all(&home, seed, &plan).map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Live(home)) => child::live(&home.home, home.seed).map(|()| ExitCode::SUCCESS),
         Some(Command::Recover { home, states }) => {
             let scratch = tempfile::tempdir_in("/dev/shm")?;
@@ -136,10 +170,11 @@ fn torture(run: &Run) -> Result<ExitCode> {
     let scratch = tempfile::tempdir_in(&run.scratch).context("no scratch directory")?;
     let report = Mutex::new(Report::new("crash", run.seed));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let effort = Effort { subsets: 6, finish_one_in: 8, recoveries: 20, recovery_subsets: 2, threads };
+    let effort = Effort { subsets: 6, finish_one_in: 32, recoveries: 20, recovery_subsets: 2, threads };
     let script = Script::rehearse(Life::whole(run.seed), &scratch.path().join("rehearsal"))?;
     let (ops, recording) = crash_points::record(run.seed, scratch.path(), &run.keep)?;
     let rig = Rig { script: &script, seed: run.seed, effort, scratch: scratch.path(), keep: &run.keep, stop: &stop };
+    rig.faults(1, &report)?;
     rig.run(&ops, &recording, &report)?;
     let report = report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     report.finish(run.json.as_deref())?;
@@ -169,4 +204,18 @@ fn repeat(replay: &Replay) -> Result<ExitCode> {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+fn repeat_fault(fault: &Fault) -> Result<ExitCode> {
+    let scratch = tempfile::tempdir_in("/dev/shm")?;
+    let scene = child::Scene::new(scratch.path())?;
+    let home = scene.home.to_string_lossy().into_owned();
+    let (seed, from) = (fault.seed.to_string(), fault.from.to_string());
+    // A step beyond every run: one case and no more.
+    let words = ["faults", "--home", &home, "--seed", &seed, "--way", &fault.way, "--duration", &fault.duration];
+    let words = [words.as_slice(), &["--from", &from, "--step", "1000000000"]].concat();
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let said = child::run(&mut scene.command(&words, false)?)?;
+    print!("{said}");
+    Ok(if said.contains("violation") { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use ferry::{BatchLimit, CommitInfo, Node, Options, ScanOrder, ScanRange, SnapshotOptions, View};
+use ferry::{BatchLimit, CommitInfo, Node, Options, Replacement, ScanOrder, ScanRange, SnapshotOptions, View};
 
 use crate::life::{Action, FIRST_HEIGHT, Life, MODULES, ROLLBACK_BLOCKS};
 use crate::model::Model;
@@ -39,13 +39,18 @@ pub(crate) struct Script {
     pub(crate) life: Life,
     /// By state.
     pub(crate) shown: Vec<Shown>,
+    /// Where the stores that the life saves stand.
+    pub(crate) saved: PathBuf,
 }
 
 impl Script {
-    /// Runs `life` undisturbed in `home`, compares every block with the rules, and keeps what it shows.
-    pub(crate) fn rehearse(life: Life, home: &Path) -> Result<Self> {
+    /// Runs `life` undisturbed in `dir`, compares every block with the rules, and keeps what it shows.
+    pub(crate) fn rehearse(life: Life, dir: &Path) -> Result<Self> {
+        let (home, saved) = (dir.join("home"), dir.join("saved"));
+        crate::image::clear(&home)?;
+        crate::image::clear(&saved)?;
         let mut shown = vec![Shown::default(); life.states.len()];
-        let mut actor = Actor::open(home, &life)?;
+        let mut actor = Actor::open(&home, &saved, &life)?;
         shown[0] = Shown::of(&actor.node()?.view()?)?;
         for (index, step) in life.steps.iter().enumerate() {
             let context = || format!("the undisturbed run, step {index} ({})", step.phase);
@@ -63,7 +68,7 @@ impl Script {
             }
         }
         actor.close()?;
-        Ok(Self { life, shown })
+        Ok(Self { life, shown, saved })
     }
 
     /// Which of `allowed` a freshly opened node stands at: everything that it shows is compared.
@@ -119,13 +124,15 @@ impl Script {
 pub(crate) struct Actor {
     node: Option<Node>,
     home: PathBuf,
+    saved: PathBuf,
     snapshot_blocks: u64,
 }
 
 impl Actor {
     /// Opens the home, or founds the node.
-    pub(crate) fn open(home: &Path, life: &Life) -> Result<Self> {
-        let mut actor = Self { node: None, home: home.to_owned(), snapshot_blocks: life.snapshot_blocks };
+    pub(crate) fn open(home: &Path, saved: &Path, life: &Life) -> Result<Self> {
+        let (home_owned, saved) = (home.to_owned(), saved.to_owned());
+        let mut actor = Self { node: None, home: home_owned, saved, snapshot_blocks: life.snapshot_blocks };
         actor.node = Some(Node::open(home, actor.options())?);
         Ok(actor)
     }
@@ -174,12 +181,42 @@ impl Actor {
             }
             Action::Reopen => {
                 self.node.take().context("the node is closed")?.close()?;
-                self.node = Some(Node::open(&self.home, self.options())?);
+                self.reopen()?;
+            }
+            Action::Save => {
+                self.node.take().context("the node is closed")?.close()?;
+                self.save()?;
+                self.reopen()?;
+            }
+            Action::Restore => {
+                self.node.take().context("the node is closed")?.close()?;
+                let replacement = Replacement::begin(&self.home)?;
+                copy(&self.saved.join("flatkv"), &replacement.flatkv())?;
+                copy(&self.saved.join("memiavl"), &replacement.memiavl())?;
+                replacement.put_in_place()?;
+                self.reopen()?;
             }
             Action::RollBack(to) => {
                 let options = self.options();
                 let node = self.node.take().context("the node is closed")?;
                 self.node = Some(node.rollback(*to, options)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<()> {
+        self.node = Some(Node::open(&self.home, self.options())?);
+        Ok(())
+    }
+
+    /// Keeps a copy of the stores, unless the undisturbed run has kept one for all.
+    fn save(&self) -> Result<()> {
+        let home = ferry::Home::locate(&self.home);
+        for (store, name) in [(home.flatkv(), "flatkv"), (home.memiavl(), "memiavl")] {
+            let to = self.saved.join(name);
+            if !to.exists() {
+                copy(store, &to)?;
             }
         }
         Ok(())
@@ -201,6 +238,23 @@ impl Actor {
             None => Ok(()),
         }
     }
+}
+
+/// Copies a store, which nobody has open.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, to) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else if kind.is_symlink() {
+            std::os::unix::fs::symlink(std::fs::read_link(entry.path())?, to)?;
+        } else {
+            std::fs::write(to, std::fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
 }
 
 /// Compares every key alone, all of a store at once, and scans of the whole store in both directions and of a part.

@@ -16,6 +16,7 @@
 //! TORTURE_HOME      the directory; absolute, without links
 //! TORTURE_LOG       the log's path, outside of it; without it nothing is recorded
 //! TORTURE_CONTROL   a file outside of it: what the process writes to it is an order to this library, see `control`
+//! TORTURE_NO_ALLOCATION   refuse to allocate ahead, everywhere
 //! ```
 
 #![expect(unsafe_code, reason = "it takes the place of libc's functions and calls those behind it")]
