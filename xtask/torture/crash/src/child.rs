@@ -12,6 +12,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::life::Life;
 use crate::node::{Actor, Script};
+use crate::trace::Goal;
+
+/// Steps behind a recovery that are recorded with it.
+const STEPS_BEHIND: usize = 2;
 
 /// Where a child works.
 pub(crate) struct Scene {
@@ -38,21 +42,25 @@ impl Scene {
     /// This program with `words`, below the recorder; its operations are recorded if `records`.
     pub(crate) fn command(&self, words: &[String], records: bool) -> Result<Command> {
         let program = std::env::current_exe().context("where this program is")?;
-        let recorder = program.with_file_name("libtorture_recorder.so");
-        if !recorder.is_file() {
-            bail!(
-                "the recorder is not built; run `cargo build --release -p torture-crash -p torture-recorder`: expected={}",
-                recorder.display()
-            );
-        }
+        let recorder = recorder(&program)?;
         let mut command = Command::new(program);
         command.args(words).env("LD_PRELOAD", recorder).env("TORTURE_HOME", &self.home);
         command.env("TORTURE_CONTROL", &self.control).stdin(Stdio::null()).stdout(Stdio::piped());
         if records {
-            command.env("TORTURE_LOG", &self.log);
+            command.env("TORTURE_LOG", &self.log).env_remove("TORTURE_NO_ALLOCATION");
         }
         Ok(command)
     }
+}
+
+/// The recorder, which stands beside this program.
+pub(crate) fn recorder(program: &Path) -> Result<PathBuf> {
+    let recorder = program.with_file_name("libtorture_recorder.so");
+    if recorder.is_file() {
+        return Ok(recorder);
+    }
+    let build = "cargo build --release -p torture-crash -p torture-recorder";
+    bail!("the recorder is not built; run `{build}`: expected={}", recorder.display())
 }
 
 /// Runs a child to its end; what it printed.
@@ -109,12 +117,19 @@ pub(crate) fn live(home: &Path, seed: u64) -> Result<()> {
     actor.close()
 }
 
-/// Opens the home that a crash has left, says at which of `allowed` it stands, and closes it.
-pub(crate) fn recover(home: &Path, script: &Script, allowed: &[usize]) -> Result<()> {
+/// Opens the home that a crash has left, says at which of `allowed` it stands, and goes on for a moment.
+pub(crate) fn recover(home: &Path, script: &Script, allowed: &[Goal]) -> Result<()> {
     let mut control = Control::open()?;
-    let actor = Actor::open(home, &script.saved, &script.life)?;
-    let state = script.recognise(actor.node()?, allowed)?;
+    let mut actor = Actor::open(home, &script.saved, &script.life)?;
+    let states: Vec<usize> = allowed.iter().map(|goal| goal.state).collect();
+    let state = script.recognise(actor.node()?, &states)?;
     control.mark(&format!("opened {state}"))?;
-    println!("{state}");
+    let goal = allowed.iter().find(|goal| goal.state == state).context("no goal of this state")?;
+    // What is acknowledged after the recovery counts too.
+    for index in goal.step..(goal.step + STEPS_BEHIND).min(script.life.steps.len()) {
+        control.mark(&format!("begin {index}"))?;
+        actor.act(&script.life.steps[index].action)?;
+        control.mark(&format!("done {index}"))?;
+    }
     actor.close()
 }

@@ -244,10 +244,14 @@ impl Rig<'_> {
         clear(&dir)?;
         let scene = Scene::new(&dir)?;
         Image::of(&moment.disk, survivors).put(&scene.home)?;
-        let start = Image::disk(&scene.home)?;
-        let goals: Vec<String> = moment.goals.iter().map(|goal| goal.state.to_string()).collect();
+        let start = match survivors {
+            // The process died and the power went later: what was not synced still is not.
+            Survivors::All => moment.disk.moved_to(&scene.home)?,
+            _ => Image::disk(&scene.home)?,
+        };
+        let goals: Vec<String> = moment.goals.iter().map(Goal::to_string).collect();
         let home = scene.home.to_string_lossy().into_owned();
-        let words = ["recover", "--seed", &self.seed.to_string(), "--home", &home, "--states", &goals.join(",")];
+        let words = ["recover", "--seed", &self.seed.to_string(), "--home", &home, "--goals", &goals.join(",")];
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         if let Err(error) = child::run(&mut scene.command(&words, true)?) {
             let what = format!("{error:#}");
@@ -257,6 +261,7 @@ impl Rig<'_> {
         let ops = recording::read(&scene.log)?;
         let kept = self.keep.join(format!("recovery-{}-{}.log", self.seed, moment.point));
         let mut second = Moment::start(start, moment.goals.clone(), moment.phase);
+        std::fs::copy(&scene.log, &kept).context("keeping the recording")?;
         lock(report).count("recoveries_recorded", moment.phase, 1);
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ moment.point as u64);
         for op in &ops {

@@ -16,9 +16,12 @@
 //! This is harsher than ext4 and XFS, which keep names in order and put a new file's name on disk with its first sync.
 //! RocksDB relies on the latter: it points `CURRENT` to a manifest whose bytes it has synced and whose name it has not. So in
 //! FlatKV's directory, and nowhere else, syncing a file for the first time puts its name on disk, as those file systems do.
+//! It also takes for granted that of what was appended to a manifest and not synced a *beginning* is there, without holes;
+//! its manifests are treated so. (A manifest with a hole at its end would be refused as damaged, never read wrongly.)
 //! Its info log (`LOG`) is nobody's state: it is kept as it is, and two images that differ only in it count as one.
 
 use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -55,6 +58,8 @@ pub(crate) struct PendingName {
 pub(crate) enum Owner {
     Ours,
     RocksDb,
+    /// RocksDB's list of its files.
+    Manifest,
     /// RocksDB's info log.
     InfoLog,
 }
@@ -65,6 +70,7 @@ impl Owner {
         let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
         match dir.rsplit('/').next().is_some_and(|dir| dir.starts_with("flatkv")) {
             true if name == "LOG" => Self::InfoLog,
+            true if name.starts_with("MANIFEST-") => Self::Manifest,
             true => Self::RocksDb,
             false => Self::Ours,
         }
@@ -91,6 +97,8 @@ pub(crate) struct Disk {
 }
 
 const ROOT: Ino = 0;
+/// The bit of numbers that no file has.
+const UNNAMED: Ino = 1 << 63;
 
 impl Disk {
     /// An empty home, on disk itself.
@@ -191,7 +199,7 @@ impl Disk {
                     let bytes = Arc::make_mut(durable);
                     pending.drain(..).for_each(|pending| pending.op.apply(bytes));
                 }
-                if *owner == Owner::RocksDb {
+                if matches!(owner, Owner::RocksDb | Owner::Manifest) {
                     self.sync_creation(ino)?;
                 }
             }
@@ -247,6 +255,43 @@ impl Disk {
             dir = *live.get(part).with_context(|| format!("no directory {part} above {path}"))?;
         }
         Ok((dir, name.to_owned()))
+    }
+
+    /// The same disk after its files, as the process sees them, were put at `home`, where they have other numbers. What no
+    /// name leads to any more keeps a number that no file has.
+    pub(crate) fn moved_to(&self, home: &std::path::Path) -> Result<Self> {
+        let mut numbers: HashMap<Ino, Ino> = HashMap::from([(self.root, self.root)]);
+        let mut dirs = vec![(self.root, home.to_owned())];
+        while let Some((dir, path)) = dirs.pop() {
+            let Some(Body::Dir { live, .. }) = self.inodes.get(&dir) else { bail!("no directory {dir}") };
+            for (name, ino) in live {
+                let path = path.join(name);
+                numbers.insert(*ino, std::fs::symlink_metadata(&path)?.ino());
+                if let Some(Body::Dir { .. }) = self.inodes.get(ino) {
+                    dirs.push((*ino, path));
+                }
+            }
+        }
+        let number = |ino: &Ino| numbers.get(ino).copied().unwrap_or(ino | UNNAMED);
+        let map = |names: &BTreeMap<String, Ino>| names.iter().map(|(name, ino)| (name.clone(), number(ino))).collect();
+        let body = |body: &Body| match body {
+            Body::Dir { durable, live } => Body::Dir { durable: map(durable), live: map(live) },
+            body => body.clone(),
+        };
+        let change = |(dir, name, after): &(Ino, String, Option<Ino>)| {
+            (number(dir), name.clone(), after.as_ref().map(number))
+        };
+        let name = |pending: &PendingName| PendingName {
+            at: pending.at,
+            changes: pending.changes.iter().map(change).collect(),
+        };
+        Ok(Self {
+            root: self.root,
+            inodes: self.inodes.iter().map(|(ino, found)| (number(ino), body(found))).collect(),
+            names: self.names.iter().map(name).collect(),
+            last_write: None,
+            at: self.at,
+        })
     }
 
     fn live_bytes(&self, ino: Ino) -> Result<Vec<u8>> {

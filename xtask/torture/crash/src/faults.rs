@@ -86,7 +86,8 @@ fn one(home: &Path, script: &Script, control: &mut Control, plan: &Plan<'_>, at:
     let (goals, outcome) = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(anyhow!(words(&*panic))))?;
     let answer = control.answer()?;
     let met: u64 = answer.split(' ').nth(1).context("no answer")?.parse()?;
-    check_home(script, home, &goals, true).context("opening again without a fault")?;
+    // Going on to the end costs more than all the rest.
+    check_home(script, home, &goals, at % 4 == 1).context("opening again without a fault")?;
     Ok((met > 0).then_some(outcome))
 }
 

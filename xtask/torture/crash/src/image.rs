@@ -66,9 +66,10 @@ impl Image {
                     self.entries.push((path.clone(), Entry::Dir));
                     self.walk(disk, ino, &format!("{path}/"), names, choice, contents);
                 }
-                Some(Body::File { durable, pending, .. }) => {
+                Some(Body::File { durable, pending, owner }) => {
                     let bytes = contents.entry(ino).or_insert_with(|| match pending.is_empty() {
                         true => Arc::clone(durable),
+                        false if *owner == Owner::Manifest => Arc::new(choice.beginning(ino, durable, pending)),
                         false => Arc::new(choice.bytes(ino, durable, pending)),
                     });
                     self.entries.push((path, Entry::File { ino, bytes: Arc::clone(bytes) }));

@@ -14,10 +14,12 @@ mod report;
 mod survivors;
 mod trace;
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -52,6 +54,12 @@ struct Run {
     /// How long a long run lasts.
     #[arg(long, default_value_t = 60)]
     minutes: u64,
+    /// Only this layer.
+    #[arg(long, value_enum)]
+    layer: Option<Layer>,
+    /// Stops at the first violation: for planted faults.
+    #[arg(long)]
+    first: bool,
     /// Writes the results there instead of printing them.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -61,6 +69,15 @@ struct Run {
     /// A directory on a tmpfs for homes and images.
     #[arg(long, default_value = "/dev/shm")]
     scratch: PathBuf,
+}
+
+/// What is tortured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Layer {
+    /// Crash points, and those of recoveries.
+    Crash,
+    /// Operations that fail.
+    Faults,
 }
 
 #[derive(Subcommand)]
@@ -88,7 +105,7 @@ enum Command {
         #[command(flatten)]
         home: Home,
         #[arg(long, value_delimiter = ',')]
-        states: Vec<usize>,
+        goals: Vec<trace::Goal>,
     },
 }
 
@@ -154,31 +171,67 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             faults::fail_all(&home, seed, &plan).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Live(home)) => child::live(&home.home, home.seed).map(|()| ExitCode::SUCCESS),
-        Some(Command::Recover { home, states }) => {
+        Some(Command::Recover { home, goals }) => {
             let scratch = tempfile::tempdir_in("/dev/shm")?;
             let script = Script::rehearse(Life::whole(home.seed), scratch.path())?;
-            child::recover(&home.home, &script, &states).map(|()| ExitCode::SUCCESS)
+            child::recover(&home.home, &script, &goals).map(|()| ExitCode::SUCCESS)
         }
     }
 }
 
 fn torture(run: &Run) -> Result<ExitCode> {
+    if std::env::var_os("TORTURE_NO_ALLOCATION").is_none() {
+        return without_allocation();
+    }
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen to signals")?;
     }
     let scratch = tempfile::tempdir_in(&run.scratch).context("no scratch directory")?;
-    let report = Mutex::new(Report::new("crash", run.seed));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let effort = Effort { subsets: 6, finish_one_in: 32, recoveries: 20, recovery_subsets: 2, threads };
-    let script = Script::rehearse(Life::whole(run.seed), &scratch.path().join("rehearsal"))?;
-    let (ops, recording) = crash_points::record(run.seed, scratch.path(), &run.keep)?;
-    let rig = Rig { script: &script, seed: run.seed, effort, scratch: scratch.path(), keep: &run.keep, stop: &stop };
-    rig.faults(1, &report)?;
-    rig.run(&ops, &recording, &report)?;
-    let report = report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let report = Mutex::new(Report::new("crash", run.seed, run.first.then(|| Arc::clone(&stop))));
+    let done = lives(run, scratch.path(), &stop, &report);
+    let mut report = report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Err(error) = done {
+        // A life that does not come to its end undisturbed is a finding too.
+        let what = format!("{error:#}");
+        let replay = format!("torture-crash --seed {} --smoke", run.seed);
+        report.violation(report::Violation { replay, phase: "rehearsal".to_owned(), what });
+    }
     report.finish(run.json.as_deref())?;
     Ok(if report.violations() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// One life in a smoke; one after the other, each of its own seed, in a long run.
+fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -> Result<()> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let smoke = Effort { subsets: 6, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
+    let long = Effort { subsets: 24, finish_one_in: 4, recoveries: 64, recovery_subsets: 4, threads };
+    let effort = if run.long { long } else { smoke };
+    let end = Instant::now() + Duration::from_secs(60 * run.minutes);
+    for seed in run.seed.. {
+        let script = Script::rehearse(Life::whole(seed), &scratch.join("rehearsal"))?;
+        let rig = Rig { script: &script, seed, effort, scratch, keep: &run.keep, stop };
+        if run.layer != Some(Layer::Crash) {
+            rig.faults(1, report)?;
+        }
+        if run.layer != Some(Layer::Faults) {
+            let (ops, recording) = crash_points::record(seed, scratch, &run.keep)?;
+            rig.run(&ops, &recording, report)?;
+        }
+        crash_points::lock(report).count("lives", "all", 1);
+        if !run.long || stop.load(Ordering::Relaxed) || Instant::now() > end {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// This program once more, below the recorder, which refuses to allocate ahead: on a tmpfs that costs more than the rest.
+fn without_allocation() -> Result<ExitCode> {
+    let program = std::env::current_exe().context("where this program is")?;
+    let mut command = std::process::Command::new(&program);
+    command.args(std::env::args_os().skip(1)).env("LD_PRELOAD", child::recorder(&program)?);
+    Err(command.env("TORTURE_NO_ALLOCATION", "1").exec()).context("cannot start again below the recorder")
 }
 
 fn repeat(replay: &Replay) -> Result<ExitCode> {

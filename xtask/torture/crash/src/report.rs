@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -30,12 +32,13 @@ pub(crate) struct Report {
     figures: BTreeMap<String, u64>,
     phases: BTreeMap<String, BTreeMap<String, u64>>,
     violations: Vec<Violation>,
-    notes: Vec<String>,
     printed: Instant,
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Report {
-    pub(crate) fn new(layer: &'static str, seed: u64) -> Self {
+    /// `stop` is set by the first violation.
+    pub(crate) fn new(layer: &'static str, seed: u64, stop: Option<Arc<AtomicBool>>) -> Self {
         let now = Instant::now();
         Self {
             layer,
@@ -44,8 +47,8 @@ impl Report {
             figures: BTreeMap::new(),
             phases: BTreeMap::new(),
             violations: Vec::new(),
-            notes: Vec::new(),
             printed: now,
+            stop,
         }
     }
 
@@ -60,6 +63,9 @@ impl Report {
 
     pub(crate) fn violation(&mut self, violation: Violation) {
         self.count("violations", &violation.phase, 1);
+        if let Some(stop) = &self.stop {
+            stop.store(true, Ordering::Relaxed);
+        }
         if self.violations.len() < KEPT {
             eprintln!("violation ({}): {}\n  {}", violation.phase, violation.what, violation.replay);
             self.violations.push(violation);
@@ -68,10 +74,6 @@ impl Report {
 
     pub(crate) fn violations(&self) -> usize {
         self.violations.len()
-    }
-
-    pub(crate) fn note(&mut self, note: impl Into<String>) {
-        self.notes.push(note.into());
     }
 
     /// A line every now and then: how far, how fast, how long still.
@@ -102,7 +104,6 @@ impl Report {
         object.insert("seconds".to_owned(), json!(self.started.elapsed().as_secs_f64()));
         object.insert("figures".to_owned(), json!(self.figures));
         object.insert("per_phase".to_owned(), json!(self.phases));
-        object.insert("notes".to_owned(), json!(self.notes));
         object.insert("violations".to_owned(), self.violations.iter().map(violation).collect());
         Value::Object(object)
     }

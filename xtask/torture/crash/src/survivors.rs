@@ -118,6 +118,18 @@ impl<'d> Choice<'d> {
         }
     }
 
+    /// As [`bytes`](Self::bytes), for a file of which only a beginning of what was appended can be there.
+    pub(crate) fn beginning(&mut self, ino: Ino, durable: &[u8], pending: &[PendingData]) -> Vec<u8> {
+        let Survivors::Random { .. } = self.survivors else { return self.bytes(ino, durable, pending) };
+        let mut bytes = durable.to_vec();
+        let kept = self.random.random_range(0..=pending.len());
+        pending[..kept].iter().for_each(|pending| pending.op.apply(&mut bytes));
+        if let Some(PendingData { op: op @ DataOp::Write { data, .. }, .. }) = pending.get(kept) {
+            op.apply_torn(&mut bytes, self.random.random_range(0..data.len()));
+        }
+        bytes
+    }
+
     /// A file's bytes, made of what is on disk and what got through of the rest.
     pub(crate) fn bytes(&mut self, ino: Ino, durable: &[u8], pending: &[PendingData]) -> Vec<u8> {
         let mut bytes = durable.to_vec();

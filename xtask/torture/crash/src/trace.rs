@@ -13,6 +13,21 @@ pub(crate) struct Goal {
     pub(crate) step: usize,
 }
 
+impl std::str::FromStr for Goal {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (state, step) = text.split_once(':').context("a goal is STATE:STEP")?;
+        Ok(Self { state: state.parse()?, step: step.parse()? })
+    }
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.state, self.step)
+    }
+}
+
 /// A moment between two operations.
 pub(crate) struct Moment {
     /// Operations so far.
