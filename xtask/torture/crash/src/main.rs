@@ -204,7 +204,7 @@ fn torture(run: &Run) -> Result<ExitCode> {
 /// One life in a smoke; one after the other, each of its own seed, in a long run.
 fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let smoke = Effort { subsets: 6, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
+    let smoke = Effort { subsets: 8, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
     let long = Effort { subsets: 24, finish_one_in: 4, recoveries: 64, recovery_subsets: 4, threads };
     let effort = if run.long { long } else { smoke };
     let end = Instant::now() + Duration::from_secs(60 * run.minutes);
