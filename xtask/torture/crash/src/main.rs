@@ -145,6 +145,18 @@ struct Replay {
     /// Which unsynced ones are on disk.
     #[arg(long)]
     survivors: Survivors,
+    /// Behind the acknowledgement that follows the crash point.
+    #[arg(long)]
+    settled: bool,
+    /// The recording of a recovery from that image, for a crash in it.
+    #[arg(long, requires_all = ["again_point", "again_survivors"])]
+    again: Option<PathBuf>,
+    #[arg(long)]
+    again_point: Option<usize>,
+    #[arg(long)]
+    again_survivors: Option<Survivors>,
+    #[arg(long)]
+    again_settled: bool,
     /// Puts the image there and leaves it as it is found.
     #[arg(long)]
     image: Option<PathBuf>,
@@ -239,10 +251,18 @@ fn repeat(replay: &Replay) -> Result<ExitCode> {
     let script = Script::rehearse(Life::whole(replay.seed), &scratch.path().join("rehearsal"))?;
     let ops = recording::read(&replay.recording)?;
     let start = trace::Moment::start(disk::Disk::empty(), vec![trace::Goal { state: 0, step: 0 }], "founding");
-    let moment = crash_points::moment_at(start, &ops, replay.point, &script.life)?;
+    let moment = crash_points::moment_at(start, &ops, replay.point, replay.settled, &script.life)?;
+    let (moment, survivors) = match (&replay.again, replay.again_point, replay.again_survivors) {
+        (Some(recording), Some(point), Some(survivors)) => {
+            let ops = recording::read(recording)?;
+            let start = crash_points::after_crash(&moment, replay.survivors, &recording::numbers(&ops))?;
+            (crash_points::moment_at(start, &ops, point, replay.again_settled, &script.life)?, survivors)
+        }
+        _ => (moment, replay.survivors),
+    };
     let home: &Path = replay.image.as_deref().unwrap_or(scratch.path());
     let home = home.join("home");
-    image::Image::of(&moment.disk, replay.survivors).put(&home)?;
+    image::Image::of(&moment.disk, survivors).put(&home)?;
     println!("point {} in {}: expected one of {:?}", moment.point, moment.phase, moment.goals);
     if replay.image.is_some() {
         return Ok(ExitCode::SUCCESS);
