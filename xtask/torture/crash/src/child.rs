@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -44,7 +45,8 @@ impl Scene {
         let program = std::env::current_exe().context("where this program is")?;
         let recorder = recorder(&program)?;
         let mut command = Command::new(program);
-        command.args(words).env("LD_PRELOAD", recorder).env("TORTURE_HOME", &self.home);
+        // A group of its own: a signal from the terminal is for this program, which ends its children itself.
+        command.process_group(0).args(words).env("LD_PRELOAD", recorder).env("TORTURE_HOME", &self.home);
         command.env("TORTURE_CONTROL", &self.control).stdin(Stdio::null()).stdout(Stdio::piped());
         if records {
             command.env("TORTURE_LOG", &self.log).env_remove("TORTURE_NO_ALLOCATION");

@@ -1,7 +1,7 @@
 //! The crash points: every operation of a recorded life × what a power cut may leave of it; and once more during the
 //! recovery from such an image.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::child::{self, Scene};
+use crate::disk::Ino;
 use crate::image::{Image, clear};
 use crate::life::Life;
 use crate::node::{Actor, Script};
@@ -97,10 +98,9 @@ impl Rig<'_> {
                 scope.spawn(move || self.work(number, &inbox, report));
             }
             drop(inbox);
-            self.enumerate(ops, recording, report, |case| cases.send(case).is_ok()).and_then(|()| {
-                drop(cases);
-                Ok(())
-            })
+            let done = self.enumerate(ops, recording, report, |case| cases.send(case).is_ok());
+            drop(cases);
+            done
         })?;
         if self.effort.recoveries > 0 { self.recoveries(ops, recording, report) } else { Ok(()) }
     }
@@ -128,7 +128,7 @@ impl Rig<'_> {
                 continue;
             }
             let (point, phase) = (moment.point as u64, moment.phase);
-            {
+            if !moment.settled {
                 let mut report = lock(report);
                 report.count("crash_points", phase, 1);
                 report.count(&format!("crash_points_at_{}", op.name()), phase, 1);
@@ -147,9 +147,10 @@ impl Rig<'_> {
                     goals: moment.goals.clone(),
                     phase,
                     replay: format!(
-                        "torture-crash replay --seed {} --recording {} --point {point} --survivors {survivors}",
+                        "torture-crash replay --seed {} --recording {} --point {point} --survivors {survivors}{}",
                         self.seed,
-                        recording.display()
+                        recording.display(),
+                        if moment.settled { " --settled" } else { "" }
                     ),
                     finishes: random.random_ratio(1, u32::try_from(self.effort.finish_one_in).unwrap_or(1)),
                     figure: "images",
@@ -236,19 +237,17 @@ impl Rig<'_> {
         moment: &Moment,
         survivors: Survivors,
         first: &str,
-        seen: &mut HashSet<[u8; 32]>,
+        seen: &mut HashSet<([u8; 32], Option<usize>)>,
         report: &Mutex<Report>,
         cases: &crossbeam_channel::Sender<Case>,
     ) -> Result<()> {
         let dir = self.scratch.join("again");
         clear(&dir)?;
         let scene = Scene::new(&dir)?;
-        Image::of(&moment.disk, survivors).put(&scene.home)?;
-        let start = match survivors {
-            // The process died and the power went later: what was not synced still is not.
-            Survivors::All => moment.disk.moved_to(&scene.home)?,
-            _ => Image::disk(&scene.home)?,
-        };
+        let image = Image::of(&moment.disk, survivors);
+        image.put(&scene.home)?;
+        let numbers = image.numbers(&scene.home)?;
+        recording::begin(&scene.log, &numbers)?;
         let goals: Vec<String> = moment.goals.iter().map(Goal::to_string).collect();
         let home = scene.home.to_string_lossy().into_owned();
         let words = ["recover", "--seed", &self.seed.to_string(), "--home", &home, "--goals", &goals.join(",")];
@@ -260,7 +259,7 @@ impl Rig<'_> {
         }
         let ops = recording::read(&scene.log)?;
         let kept = self.keep.join(format!("recovery-{}-{}.log", self.seed, moment.point));
-        let mut second = Moment::start(start, moment.goals.clone(), moment.phase);
+        let mut second = after_crash(moment, survivors, &numbers)?;
         std::fs::copy(&scene.log, &kept).context("keeping the recording")?;
         lock(report).count("recoveries_recorded", moment.phase, 1);
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ moment.point as u64);
@@ -268,10 +267,10 @@ impl Rig<'_> {
             if !second.advance(op, &self.script.life)? {
                 continue;
             }
-            lock(report).count("double_crash_points", moment.phase, 1);
+            lock(report).count("double_crash_points", moment.phase, u64::from(!second.settled));
             for survivors in choices(&second, self.seed, self.effort.recovery_subsets) {
                 let image = Image::of(&second.disk, survivors);
-                if !seen.insert(image.id()) {
+                if !seen.insert((image.id(), second.goals.first().map(|goal| goal.state))) {
                     continue;
                 }
                 let case = Case {
@@ -279,9 +278,10 @@ impl Rig<'_> {
                     goals: second.goals.clone(),
                     phase: moment.phase,
                     replay: format!(
-                        "{first} --again {} --point {} --survivors {survivors}",
+                        "{first} --again {} --again-point {} --again-survivors {survivors}{}",
                         kept.display(),
-                        second.point
+                        second.point,
+                        if second.settled { " --again-settled" } else { "" }
                     ),
                     finishes: random.random_ratio(1, u32::try_from(self.effort.finish_one_in).unwrap_or(1)),
                     figure: "double_crash_images",
@@ -341,10 +341,20 @@ pub(crate) fn lock(report: &Mutex<Report>) -> std::sync::MutexGuard<'_, Report> 
     report.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Finds the moment of crash point `point`.
-pub(crate) fn moment_at(mut moment: Moment, ops: &[Op], point: usize, life: &Life) -> Result<Moment> {
+/// The beginning of a recovery from what `survivors` of `moment` leave, when the files have these numbers.
+pub(crate) fn after_crash(moment: &Moment, survivors: Survivors, numbers: &HashMap<String, Ino>) -> Result<Moment> {
+    let disk = match survivors {
+        // The process died, and the power goes later: what was not synced still is not.
+        Survivors::All => moment.disk.moved(numbers)?,
+        _ => Image::of(&moment.disk, survivors).disk(numbers)?,
+    };
+    Ok(Moment::start(disk, moment.goals.clone(), moment.phase))
+}
+
+/// Finds the moment of crash point `point`, before or behind the acknowledgement that follows it.
+pub(crate) fn moment_at(mut moment: Moment, ops: &[Op], point: usize, settled: bool, life: &Life) -> Result<Moment> {
     for op in ops {
-        if moment.point == point && op.is_operation() {
+        if moment.point == point && (op.is_operation() || moment.settled == settled) {
             break;
         }
         moment.advance(op, life)?;

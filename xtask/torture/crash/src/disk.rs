@@ -21,7 +21,6 @@
 //! Its info log (`LOG`) is nobody's state: it is kept as it is, and two images that differ only in it count as one.
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -257,18 +256,18 @@ impl Disk {
         Ok((dir, name.to_owned()))
     }
 
-    /// The same disk after its files, as the process sees them, were put at `home`, where they have other numbers. What no
-    /// name leads to any more keeps a number that no file has.
-    pub(crate) fn moved_to(&self, home: &std::path::Path) -> Result<Self> {
+    /// The same disk after its files, as the process sees them, were put somewhere else, where they have the numbers `there`.
+    /// What no name leads to any more keeps a number that no file has.
+    pub(crate) fn moved(&self, there: &HashMap<String, Ino>) -> Result<Self> {
         let mut numbers: HashMap<Ino, Ino> = HashMap::from([(self.root, self.root)]);
-        let mut dirs = vec![(self.root, home.to_owned())];
-        while let Some((dir, path)) = dirs.pop() {
+        let mut dirs = vec![(self.root, String::new())];
+        while let Some((dir, prefix)) = dirs.pop() {
             let Some(Body::Dir { live, .. }) = self.inodes.get(&dir) else { bail!("no directory {dir}") };
             for (name, ino) in live {
-                let path = path.join(name);
-                numbers.insert(*ino, std::fs::symlink_metadata(&path)?.ino());
+                let path = format!("{prefix}{name}");
+                numbers.insert(*ino, *there.get(&path).with_context(|| format!("no number of {path}"))?);
                 if let Some(Body::Dir { .. }) = self.inodes.get(ino) {
-                    dirs.push((*ino, path));
+                    dirs.push((*ino, path + "/"));
                 }
             }
         }
@@ -278,9 +277,8 @@ impl Disk {
             Body::Dir { durable, live } => Body::Dir { durable: map(durable), live: map(live) },
             body => body.clone(),
         };
-        let change = |(dir, name, after): &(Ino, String, Option<Ino>)| {
-            (number(dir), name.clone(), after.as_ref().map(number))
-        };
+        let change =
+            |(dir, name, after): &(Ino, String, Option<Ino>)| (number(dir), name.clone(), after.as_ref().map(number));
         let name = |pending: &PendingName| PendingName {
             at: pending.at,
             changes: pending.changes.iter().map(change).collect(),

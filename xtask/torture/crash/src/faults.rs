@@ -92,12 +92,7 @@ fn one(home: &Path, script: &Script, control: &mut Control, plan: &Plan<'_>, at:
 }
 
 /// Leads the life into the fault, and past it. What may be found afterwards, and what became of the failure.
-fn attempt(
-    home: &Path,
-    script: &Script,
-    control: &mut Control,
-    plan: &Plan<'_>,
-) -> Result<(Vec<Goal>, &'static str)> {
+fn attempt(home: &Path, script: &Script, control: &mut Control, plan: &Plan<'_>) -> Result<(Vec<Goal>, &'static str)> {
     let life = &script.life;
     let goal = |step: usize| Goal { state: life.before(step), step };
     let mut actor = match Actor::open(home, &script.saved, life) {
@@ -226,10 +221,7 @@ impl Rig<'_> {
         });
         let phase = format!("{way}_{duration}");
         let replay = |at: u64| {
-            format!(
-                "torture-crash replay-fault --seed {} --way {way} --duration {duration} --from {at}",
-                self.seed
-            )
+            format!("torture-crash replay-fault --seed {} --way {way} --duration {duration} --from {at}", self.seed)
         };
         let mut at = None;
         let mut end = None;
@@ -276,11 +268,8 @@ impl Rig<'_> {
             }
             Some(("violation", what)) => {
                 report.count("io_faults", phase, 1);
-                let violation = Violation {
-                    replay: replay(at.unwrap_or(0)),
-                    phase: phase.to_owned(),
-                    what: what.to_owned(),
-                };
+                let violation =
+                    Violation { replay: replay(at.unwrap_or(0)), phase: phase.to_owned(), what: what.to_owned() };
                 report.violation(violation);
             }
             _ => report.count("io_loops_ended", phase, 1),

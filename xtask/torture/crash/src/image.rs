@@ -171,20 +171,27 @@ impl Image {
         })
     }
 
-    /// The disk on which this image, put at `home`, is all there is.
-    pub(crate) fn disk(home: &Path) -> Result<Disk> {
-        use std::os::unix::fs::MetadataExt;
+    /// The disk on which this image is all there is, when its files have these numbers.
+    pub(crate) fn disk(&self, numbers: &HashMap<String, Ino>) -> Result<Disk> {
         let mut disk = Disk::empty();
-        for (path, entry) in Self::read(home)?.entries {
-            let ino = fs::symlink_metadata(home.join(&path))?.ino();
+        for (path, entry) in &self.entries {
             let body = match entry {
                 Entry::Dir => Body::Dir { durable: Default::default(), live: Default::default() },
-                Entry::File { bytes, .. } => Body::File { durable: bytes, pending: Vec::new(), owner: Owner::of(&path) },
-                Entry::Link { target } => Body::Link { target },
+                Entry::File { bytes, .. } => {
+                    Body::File { durable: Arc::clone(bytes), pending: Vec::new(), owner: Owner::of(path) }
+                }
+                Entry::Link { target } => Body::Link { target: target.clone() },
             };
-            disk.plant(&path, ino, body)?;
+            disk.plant(path, *numbers.get(path).with_context(|| format!("no number of {path}"))?, body)?;
         }
         Ok(disk)
+    }
+
+    /// The numbers that the image's files have at `home`.
+    pub(crate) fn numbers(&self, home: &Path) -> Result<HashMap<String, Ino>> {
+        use std::os::unix::fs::MetadataExt;
+        let number = |(path, _): &(String, Entry)| Ok((path.clone(), fs::symlink_metadata(home.join(path))?.ino()));
+        self.entries.iter().map(number).collect()
     }
 }
 

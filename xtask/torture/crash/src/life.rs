@@ -138,18 +138,17 @@ impl Life {
         life.phase("migrate_evm");
         life.enter(Mode::MigrateEvm, 20);
         life.act(Action::Snapshot);
-        life.until_complete(20, 4);
+        life.until_complete(40, 4);
         life.phase("migrate_all_but_bank");
-        life.enter(Mode::MigrateAllButBank, 20);
+        life.enter(Mode::MigrateAllButBank, 60);
         life.phase("rollback");
         life.roll_back(2);
         life.phase("migrate_bank");
-        life.until_complete(30, 4);
-        life.enter(Mode::MigrateAllButBank, 30);
-        life.until_complete(30, 4);
-        life.act(Action::Reopen);
-        life.enter(Mode::MigrateBank, 30);
-        life.until_complete(30, 4);
+        life.until_complete(60, 4);
+        life.enter(Mode::MigrateAllButBank, 60);
+        life.until_complete(60, 4);
+        life.enter(Mode::MigrateBank, 60);
+        life.until_complete(60, 4);
         life.phase("flatkv_only");
         life.enter(Mode::FlatkvOnly, 4);
         life.done()

@@ -145,6 +145,18 @@ struct Replay {
     /// Which unsynced ones are on disk.
     #[arg(long)]
     survivors: Survivors,
+    /// Behind the acknowledgement that follows the crash point.
+    #[arg(long)]
+    settled: bool,
+    /// The recording of a recovery from that image, for a crash in it.
+    #[arg(long, requires_all = ["again_point", "again_survivors"])]
+    again: Option<PathBuf>,
+    #[arg(long)]
+    again_point: Option<usize>,
+    #[arg(long)]
+    again_survivors: Option<Survivors>,
+    #[arg(long)]
+    again_settled: bool,
     /// Puts the image there and leaves it as it is found.
     #[arg(long)]
     image: Option<PathBuf>,
@@ -204,7 +216,7 @@ fn torture(run: &Run) -> Result<ExitCode> {
 /// One life in a smoke; one after the other, each of its own seed, in a long run.
 fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let smoke = Effort { subsets: 6, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
+    let smoke = Effort { subsets: 8, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
     let long = Effort { subsets: 24, finish_one_in: 4, recoveries: 64, recovery_subsets: 4, threads };
     let effort = if run.long { long } else { smoke };
     let end = Instant::now() + Duration::from_secs(60 * run.minutes);
@@ -239,10 +251,18 @@ fn repeat(replay: &Replay) -> Result<ExitCode> {
     let script = Script::rehearse(Life::whole(replay.seed), &scratch.path().join("rehearsal"))?;
     let ops = recording::read(&replay.recording)?;
     let start = trace::Moment::start(disk::Disk::empty(), vec![trace::Goal { state: 0, step: 0 }], "founding");
-    let moment = crash_points::moment_at(start, &ops, replay.point, &script.life)?;
+    let moment = crash_points::moment_at(start, &ops, replay.point, replay.settled, &script.life)?;
+    let (moment, survivors) = match (&replay.again, replay.again_point, replay.again_survivors) {
+        (Some(recording), Some(point), Some(survivors)) => {
+            let ops = recording::read(recording)?;
+            let start = crash_points::after_crash(&moment, replay.survivors, &recording::numbers(&ops))?;
+            (crash_points::moment_at(start, &ops, point, replay.again_settled, &script.life)?, survivors)
+        }
+        _ => (moment, replay.survivors),
+    };
     let home: &Path = replay.image.as_deref().unwrap_or(scratch.path());
     let home = home.join("home");
-    image::Image::of(&moment.disk, replay.survivors).put(&home)?;
+    image::Image::of(&moment.disk, survivors).put(&home)?;
     println!("point {} in {}: expected one of {:?}", moment.point, moment.phase, moment.goals);
     if replay.image.is_some() {
         return Ok(ExitCode::SUCCESS);

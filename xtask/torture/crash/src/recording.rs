@@ -1,5 +1,6 @@
 //! Reading what the recorder has written; the format stands at the head of its `log.rs`.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ pub(crate) enum Op {
     Truncate { ino: u64, length: usize },
     Sync { ino: u64 },
     Rename { ino: u64, from: String, to: String },
-    Unlink { ino: u64, path: String },
+    Unlink { path: String },
     Link { ino: u64, path: String },
     Symlink { ino: u64, path: String, target: String },
     Allocate { ino: u64, end: usize, keeps_size: bool },
@@ -43,6 +44,29 @@ impl Op {
             Self::Escape(_) => "escape",
         }
     }
+}
+
+/// Begins a log with the numbers of the files that are there before the first operation, as markers `at NUMBER PATH`.
+pub(crate) fn begin(path: &Path, numbers: &HashMap<String, u64>) -> Result<()> {
+    let mut bytes = Vec::new();
+    for (file, number) in numbers {
+        let text = format!("at {number} {file}");
+        bytes.push(10);
+        bytes.extend_from_slice(&[0; 3 * 8 + 2 * 2]);
+        bytes.extend_from_slice(&u32::try_from(text.len())?.to_le_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    std::fs::write(path, bytes).with_context(|| format!("cannot begin the recording {}", path.display()))
+}
+
+/// The numbers that a log begins with.
+pub(crate) fn numbers(ops: &[Op]) -> HashMap<String, u64> {
+    let number = |op: &Op| {
+        let Op::Marker(text) = op else { return None };
+        let (number, path) = text.strip_prefix("at ")?.split_once(' ')?;
+        Some((path.to_owned(), number.parse().ok()?))
+    };
+    ops.iter().map_while(number).collect()
 }
 
 /// Reads a whole log.
@@ -97,7 +121,7 @@ impl<'a> Reader<'a> {
             3 => Op::Truncate { ino, length: a },
             4 => Op::Sync { ino },
             5 => Op::Rename { ino, from: path, to: second },
-            6 => Op::Unlink { ino, path },
+            6 => Op::Unlink { path },
             7 => Op::Link { ino, path: second },
             8 => Op::Symlink { ino, path, target: text() },
             9 => Op::Allocate { ino, end: a, keeps_size: b == 1 },

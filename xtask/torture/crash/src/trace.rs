@@ -37,29 +37,36 @@ pub(crate) struct Moment {
     pub(crate) goals: Vec<Goal>,
     /// What the life is about.
     pub(crate) phase: &'static str,
+    /// Whether something was acknowledged since the last operation: fewer states may be found than right behind that.
+    pub(crate) settled: bool,
 }
 
 impl Moment {
     /// A disk before the first operation.
     pub(crate) fn start(disk: Disk, goals: Vec<Goal>, phase: &'static str) -> Self {
-        Self { point: 0, disk, goals, phase }
+        Self { point: 0, disk, goals, phase, settled: false }
     }
 
-    /// Goes on by one record; true if that was an operation, and this hence a new crash point.
+    /// Goes on by one record; true if a crash here is another one than before: behind an operation, and behind an
+    /// acknowledgement.
     pub(crate) fn advance(&mut self, op: &Op, life: &Life) -> Result<bool> {
         match op {
-            Op::Marker(text) => self.hear(text, life).with_context(|| format!("the marker {text:?}"))?,
+            Op::Marker(text) => self.hear(text, life).with_context(|| format!("the marker {text:?}")),
             Op::Escape(text) => bail!("an operation went unseen: {text}"),
             op => {
                 self.disk.apply(op)?;
                 self.point += 1;
+                self.settled = false;
+                Ok(true)
             }
         }
-        Ok(op.is_operation())
     }
 
-    fn hear(&mut self, text: &str, life: &Life) -> Result<()> {
+    fn hear(&mut self, text: &str, life: &Life) -> Result<bool> {
         let (word, number) = text.split_once(' ').context("no number")?;
+        if word == "at" {
+            return Ok(false);
+        }
         let number: usize = number.parse()?;
         match word {
             "begin" => {
@@ -76,6 +83,7 @@ impl Moment {
             "opened" => self.goals.retain(|goal| goal.state == number),
             _ => bail!("no such marker"),
         }
-        Ok(())
+        self.settled = word != "begin";
+        Ok(self.settled)
     }
 }
