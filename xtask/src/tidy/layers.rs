@@ -58,10 +58,9 @@ pub(super) fn check(repository: &Repository) -> Vec<Finding> {
     findings.extend(repository.file(PICTURE).into_iter().flat_map(edges_not_drawn));
     for file in repository.rust().filter(|file| !UNSAFE.iter().any(|place| file.path.starts_with(place))) {
         let code = Code::new(&file.text);
-        findings.extend(
-            code.words("unsafe")
-                .map(|offset| Finding::new(&file.path, code.line(offset), format!("unsafe code outside {}", UNSAFE.join(" and ")))),
-        );
+        findings.extend(code.words("unsafe").map(|offset| {
+            Finding::new(&file.path, code.line(offset), format!("unsafe code outside {}", UNSAFE.join(" and ")))
+        }));
     }
     findings
 }
