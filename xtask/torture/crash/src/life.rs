@@ -109,7 +109,10 @@ impl Life {
         life.until_complete(7, 4);
         life.phase("migrate_bank");
         life.enter(Mode::AllMigratedButBank, 5);
+        // More than the rollback window behind the last one: older snapshots go.
+        life.act(Action::Snapshot);
         life.enter(Mode::MigrateBank, 6);
+        life.act(Action::Snapshot);
         life.until_complete(6, 4);
         life.phase("memiavl_rests");
         life.enter(Mode::FlatkvOnly, 5);
