@@ -100,7 +100,7 @@ impl Repository {
     /// The directories of our packages with their manifests: `crates/x`, `xtask`, `benches`.
     pub(crate) fn packages(&self) -> impl Iterator<Item = (&str, &File)> {
         // What stands below another package is a check of its own workspace, and no part of the program.
-        let in_workspace = |path: &&str| !path.starts_with("xtask/checks/");
+        let in_workspace = |path: &&str| !path.starts_with("xtask/checks/") && *path != "xtask/fuzz";
         let package = move |path: &'_ str| path.strip_suffix("/Cargo.toml").filter(in_workspace).map(str::len);
         self.files.iter().filter_map(move |file| Some((&file.path[..package(&file.path)?], file)))
     }
