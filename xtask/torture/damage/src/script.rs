@@ -8,10 +8,14 @@ use ferry::{BatchLimit, KvPair, Mode, NamedChangeSet, Options, SnapshotOptions};
 
 /// The modules of the chain.
 pub(crate) const MODULES: [&str; 3] = ["acc", "bank", "evm"];
-/// Keys that a block moves.
+/// Keys that a block moves, apart from the blocks that move `evm`, which has more keys.
 const BATCH_KEYS: u64 = 6;
-/// Keys of a part of the tree `evm` that a block touches in one place alone: most of it stays as the snapshot has it.
-const QUIET: u8 = 12;
+const BATCH_KEYS_EVM: u64 = 12;
+/// Keys of a part of the tree `evm` that a block touches in one place alone: most of its branches stay as the snapshot has
+/// them until a block that follows the damage hashes over them.
+const QUIET: u8 = 32;
+/// How far apart two blocks touch it.
+const QUIET_STEP: u8 = 7;
 /// The last height of the script.
 pub(crate) const LAST: u64 = 22;
 
@@ -99,7 +103,7 @@ fn writes(height: u64) -> Vec<NamedChangeSet> {
         2 => rest.push(set(slot(2, h), vec![h; 32])),
         _ => rest.push(KvPair::delete(slot(2, h - 1))),
     }
-    rest.push(set(vec![0x20, h % QUIET], vec![h; 4]));
+    rest.push(set(vec![0x20, h * QUIET_STEP % QUIET], vec![h; 4]));
     rest.push(set(vec![0xff], vec![h; 3]));
     vec![NamedChangeSet::new("acc", acc), NamedChangeSet::new("bank", bank), NamedChangeSet::new("evm", rest)]
 }
@@ -108,7 +112,8 @@ fn writes(height: u64) -> Vec<NamedChangeSet> {
 pub(crate) fn blocks() -> Vec<Block> {
     let block = |height| {
         let flush = if height == 1 { genesis() } else { writes(height) };
-        Block { height, mode: mode(height), batch: BATCH_KEYS, flushes: vec![flush] }
+        let batch = if mode(height) == Mode::MigrateEvm { BATCH_KEYS_EVM } else { BATCH_KEYS };
+        Block { height, mode: mode(height), batch, flushes: vec![flush] }
     };
     (1..=LAST).map(block).collect()
 }
