@@ -104,14 +104,19 @@ fn build(layers: &[&Layer]) -> Result<()> {
 
 fn run_layer(layer: &Layer, arguments: &Arguments) -> Result<Value> {
     let program = release_dir().join(layer.packages[0]);
-    let report = std::env::temp_dir().join(format!("ferry-torture-{}-{}.json", layer.name, std::process::id()));
+    // Kept, with the recordings that repeat a failure, until the next run.
+    let folder = release_dir().join("torture");
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let report = folder.join(format!("{}.json", layer.name));
+    if report.exists() {
+        std::fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
+    }
     let mut command = std::process::Command::new(&program);
     command.current_dir(run::root()).args(["--seed", &arguments.seed.to_string()]);
     command.arg(if arguments.long { "--long" } else { "--smoke" }).arg("--json").arg(&report);
     let status = run::status(&mut command)?;
     let text = std::fs::read_to_string(&report)
         .with_context(|| format!("{} left no report: {status}", run::line(&command)))?;
-    std::fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
     let report: Value = serde_json::from_str(&text).context("the report is no JSON")?;
     let has_violations = report["violations"].as_array().is_some_and(|list| !list.is_empty());
     if !status.success() && !has_violations {
