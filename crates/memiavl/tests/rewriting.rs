@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use changeset::{KvPair, NamedChangeSet, OldLog, OldStore, Read, StoreErrorKind, Write};
+use changeset::{Hash, KvPair, NamedChangeSet, OldLog, OldStore, Read, StoreErrorKind, Write};
 use common::recorded::files;
 use common::workload::{changes_of, run_block, run_to, store};
 use memiavl::{Doing, Error, Log, LogOptions, MemIavl, Options, open};
@@ -245,35 +245,68 @@ fn a_block_in_work_is_no_moment_to_wait_for_a_snapshot() {
     assert_eq!(store.snapshot_version(), 2);
 }
 
-#[test]
-fn a_snapshot_that_does_not_lead_to_the_live_roots_never_becomes_current() {
-    let dir = temporary();
-    let mut store = store(dir.path(), |options| options.commits_are_durable = false);
+/// Commits two blocks, and puts something else in the place of the snapshot of the second before it becomes current.
+fn rewrite_tampered_with(dir: &Path, tamper: impl FnOnce(&Path)) -> (MemIavl, Vec<(String, Hash)>, Error) {
+    let mut store = store(dir, |options| options.commits_are_durable = false);
     run_to(&mut store, 2);
     store.request_snapshot().expect("started");
-    let nodes = dir.path().join("snapshot-00000000000000000002/evm/nodes");
-    while !nodes.exists() {
+    let snapshot = dir.join("snapshot-00000000000000000002");
+    while !snapshot.join("evm/nodes").exists() {
         std::thread::yield_now();
     }
-    // The hashes right above the leaves, but not the root's.
-    let mut bytes = fs::read(&nodes).expect("read");
-    bytes.chunks_mut(48).filter(|branch| branch[0] == 1).for_each(|branch| branch[16..].fill(0));
-    fs::write(&nodes, bytes).expect("written");
-
-    let roots = run_to(&mut store, 3);
+    tamper(&snapshot);
+    let roots = run_to(&mut store, 3).remove(0);
     store.set_durable_version(3);
     let error = store.finish_rewrite().expect_err("noticed");
-    let Error::RewriteDiverged { name, version: 3, expected, got } = &error else { panic!("{error:?}") };
-    assert_eq!((name.as_str(), *expected), ("evm", roots[0][1].1));
-    assert_ne!(got, expected);
     assert_eq!((store.snapshot_version(), error.kind()), (0, StoreErrorKind::Corruption));
-    assert_eq!(store.committed_roots().expect("roots"), roots[0]);
-    assert_eq!(snapshots(dir.path()), [0], "and its name is gone");
+    assert_eq!(store.committed_roots().expect("roots"), roots);
+    (store, roots, error)
+}
+
+fn goes_on_without(dir: &Path, store: MemIavl, roots: Vec<(String, Hash)>) {
     store.close().expect("closed");
-    let mut again = common::workload::store(dir.path(), |_| {});
-    assert_eq!((again.snapshot_version(), again.committed_roots().expect("roots")), (0, roots[0].clone()));
+    let mut again = common::workload::store(dir, |_| {});
+    assert_eq!((again.snapshot_version(), again.committed_roots().expect("roots")), (0, roots));
     run_block(&mut again);
     again.snapshot_now().expect("written");
+}
+
+#[test]
+fn a_damaged_snapshot_never_becomes_current() {
+    let dir = temporary();
+    let (store, roots, error) = rewrite_tampered_with(dir.path(), |snapshot| {
+        // The hashes right above the leaves, but not the root's.
+        let nodes = snapshot.join("evm/nodes");
+        let mut bytes = fs::read(&nodes).expect("read");
+        bytes.chunks_mut(48).filter(|branch| branch[0] == 1).for_each(|branch| branch[16..].fill(0));
+        fs::write(&nodes, bytes).expect("written");
+    });
+    assert!(matches!(error, Error::Replay { version: 3, .. }), "{error:?}");
+    goes_on_without(dir.path(), store, roots);
+}
+
+#[test]
+fn a_snapshot_that_does_not_lead_to_the_live_roots_never_becomes_current() {
+    let other_dir = temporary();
+    let mut other = store(other_dir.path(), |_| {});
+    for _ in 0..2 {
+        other.apply(&changes_of(other.next_version() + 10)).expect("applied");
+        other.working_roots().expect("hashed");
+        other.commit(&other.handoff([0; 32]), false).expect("committed");
+    }
+    other.snapshot_now().expect("written");
+    other.close().expect("closed");
+
+    let dir = temporary();
+    let (store, roots, error) = rewrite_tampered_with(dir.path(), |snapshot| {
+        // Sound by itself, and of another history.
+        fs::remove_dir_all(snapshot).expect("removed");
+        fs::rename(other_dir.path().join("snapshot-00000000000000000002"), snapshot).expect("renamed");
+    });
+    let Error::RewriteDiverged { version: 3, expected, got, .. } = &error else { panic!("{error:?}") };
+    assert_ne!(got, expected);
+    assert_eq!(snapshots(dir.path()), [0], "and its name is gone");
+    goes_on_without(dir.path(), store, roots);
 }
 
 #[test]

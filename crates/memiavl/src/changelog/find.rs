@@ -33,7 +33,9 @@ pub(super) fn all_zero_from(file: &File, length: u64, from: u64) -> io::Result<b
 ///
 /// Rubbish of some length holds something like a tiny entry by chance, and a torn entry holds one by design: the last byte
 /// of its length and the start of its content can be a shorter entry of the same version. So an entry counts only if it is
-/// a later one (or follows on zeros alone), and if its seal, or what stands behind it, bears it out.
+/// a later one (or follows on zeros alone), and if its seal, or what stands behind it, bears it out. One of the same version
+/// counts if it is sealed: the seal is the last that is written of an entry, so it was whole, and stands in another place
+/// than the lengths before it say.
 pub(super) fn valid_entry_behind(file: &File, length: u64, offset: u64, version: Option<u64>) -> io::Result<bool> {
     let mut search = Search { file, length, decoded: 0 };
     let mut window = Window::new(file, length);
@@ -50,7 +52,8 @@ pub(super) fn valid_entry_behind(file: &File, length: u64, offset: u64, version:
         return Ok(true);
     }
     for start in offset + 1..length {
-        if search.is_entry(start, window.at(start, HEAD_BYTES)?, is_later)? {
+        let head = window.at(start, HEAD_BYTES)?;
+        if search.is_entry(start, head, is_later)? || search.is_sealed(start, head, version)? {
             return Ok(true);
         }
     }
@@ -93,6 +96,23 @@ impl Search<'_> {
             Ok(opened) if opened.app_hash.is_some() => Ok(true),
             Ok(_) => self.is_borne_out(start + prefix as u64 + bytes, version),
         }
+    }
+
+    /// Whether a sealed entry of `version` stands at `start`.
+    fn is_sealed(&mut self, start: u64, head: &[u8], version: Option<u64>) -> io::Result<bool> {
+        let Some((bytes, prefix)) = read_uvarint(head) else { return Ok(false) };
+        let prefix = prefix as u64;
+        if version.is_none()
+            || head_version(head) != version
+            || bytes > self.length - start - prefix.min(self.length - start)
+        {
+            return Ok(false);
+        }
+        self.decoded += bytes;
+        if self.decoded > self.length.saturating_mul(DECODE_FACTOR) {
+            return Ok(true);
+        }
+        Ok(read_entry(self.file, start + prefix, bytes)?.is_ok_and(|opened| opened.app_hash.is_some()))
     }
 
     /// Whether what stands at `end` is what stands behind an entry of `version`: the next one, zeros, or nothing.

@@ -65,7 +65,8 @@ impl Segment {
     }
 }
 
-/// A uvarint at the start of `bytes` and its length; none if it does not end within them or exceeds 64 bits.
+/// A uvarint at the start of `bytes` and its length; none if it does not end within them, exceeds 64 bits, or is longer than
+/// it need be.
 pub(super) fn read_uvarint(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0u64;
     for (place, byte) in bytes.iter().take(UVARINT_BYTES_MAX).enumerate() {
@@ -75,7 +76,8 @@ pub(super) fn read_uvarint(bytes: &[u8]) -> Option<(u64, usize)> {
         }
         value |= low << (7 * place);
         if byte & 0x80 == 0 {
-            return Some((value, place + 1));
+            // Writers use no byte more than they need; a length that lost its upper bits to a zero would be another one.
+            return (place == 0 || low != 0).then_some((value, place + 1));
         }
     }
     None
@@ -150,6 +152,7 @@ mod tests {
         assert_eq!(read_uvarint(&[0xff; 20]), None);
         let beyond = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02];
         assert_eq!(read_uvarint(&beyond), None);
+        assert_eq!((read_uvarint(&[0xb1, 0x00]), read_uvarint(&[0x00])), (None, Some((0, 1))), "a byte too many");
     }
 
     #[test]

@@ -29,6 +29,13 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) height: u64,
 }
 
+impl Class {
+    /// Whether its bytes are many and all alike: a smoke changes each of them in one way, not in three.
+    pub(crate) fn is_uniform(&self) -> bool {
+        ["hash", "root hash", "entry, no checksum"].contains(&self.bytes.as_str())
+    }
+}
+
 /// The class of what `case` damages.
 pub(crate) fn class(case: &Case, around: &Surroundings<'_>) -> Class {
     match &case.target {
@@ -175,15 +182,14 @@ fn kvs_bytes(kvs: &[u8], at: usize) -> &'static str {
 fn row_class(family: &str, key: &[u8], height: u64) -> String {
     let of_height = |key: &[u8]| key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
     let age = |at: u64| if at == height { "last" } else { "earlier" };
-    let kind = match family {
+    match family {
         "misc" if key.starts_with(b"migration/") => "row misc of the migration".to_owned(),
         "meta" if key.starts_with(b"lattice/") => "row meta lattice".to_owned(),
         "meta" if key.starts_with(b"block/") => format!("row meta block, {} one", age(of_height(key))),
         "meta" => format!("row meta {}", String::from_utf8_lossy(key)),
         "handoff" | "journal" => format!("row {family}, {} one", age(of_height(key))),
         family => format!("row {family}"),
-    };
-    kind
+    }
 }
 
 fn row_bytes(family: &str, key: &[u8], value: &[u8], at: usize) -> &'static str {

@@ -10,6 +10,9 @@
 //! Invariants: nothing here builds RocksDB, so that a fuzzer's build takes a minute. Two things are included as files from
 //! crates that do: the row codecs of `flatkv`, and the reader of recordings of `ferry-cli`.
 
+// The tests in the included files belong to their own crates.
+#![cfg(not(test))]
+
 // The reader of recordings asks `ferry` for what `ferry` itself has from these two.
 extern crate self as ferry;
 
