@@ -5,9 +5,9 @@
 //! a store into a mapped file passes it by, and whoever uses it compares the log with the directory to find that out.
 //!
 //! Good starting points:
-//! - [`hooks`]: the functions that it takes the place of.
-//! - [`log`]: the log, byte by byte.
-//! - [`fault`]: which operation fails, how, and for how long.
+//! - `hooks`: the functions that it takes the place of.
+//! - `log`: the log, byte by byte.
+//! - `fault`: which operation fails, how, and for how long.
 //!
 //! Invariants: one lock is held around each call and its record, so that the order of the log is the order of the effects;
 //! only what succeeded is recorded, with the bytes that were really written; nothing outside the directory is touched.
