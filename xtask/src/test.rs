@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{generate, one_rocksdb, run, setup, tidy, torture};
+use crate::{generate, one_rocksdb, run, setup, tidy};
 
 /// Packages of tests that are workspaces of their own, so that what they need does not reach RocksDB's build.
 const CHECKS: [(&str, &str); 2] = [
@@ -57,10 +57,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for (name, manifest) in CHECKS {
         step(name);
         run::check(&mut own_workspace(manifest))?;
-    }
-    if arguments.passed_on.is_empty() {
-        step("fault injection, the short run");
-        torture::run(&torture::Arguments::smoke())?;
     }
     step("tests");
     let counts = tests(&mut run::cargo(test_words(&arguments.passed_on)))?;

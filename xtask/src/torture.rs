@@ -46,13 +46,6 @@ pub(crate) struct Arguments {
     publish: bool,
 }
 
-impl Arguments {
-    /// The run that belongs to the tests.
-    pub(crate) fn smoke() -> Self {
-        Self { seed: 1, long: false, layer: Vec::new(), publish: false }
-    }
-}
-
 /// Runs the layers; a violation in any of them is an error, after all have run.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::run()?;
