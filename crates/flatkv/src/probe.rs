@@ -113,6 +113,7 @@ fn names_pebble(path: &Path) -> bool {
 
 /// A directory that RocksDB has finished creating a database in.
 fn rocksdb_shape(dir: &Path, names: &BTreeSet<String>) -> Result<Shape> {
+    crate::log_tail::check_manifest(dir)?;
     let found = DB::list_cf(&rocksdb::Options::default(), dir).map_err(|source| FlatKvError::RocksDb {
         operation: "list column families",
         path: dir.to_owned(),
