@@ -165,7 +165,8 @@ pub fn check_ours(dir: &Path, found: Probe) -> Result<()> {
     }
 }
 
-/// Refuses a place that something else than a store of ours of this format has taken. Looks at names alone; what the store
+/// Refuses a place that something else than a store of ours of this format has taken. Looks at the names of files and column
+/// families; what the store
 /// holds is found out when it is opened.
 ///
 /// # Errors
