@@ -40,6 +40,7 @@ fn figures(smoke: &Map<String, Value>, long: &Map<String, Value>) -> String {
         page.push_str(&table(&layer, &reports));
         let fullest = reports[1].or(reports[0]);
         if let Some(report) = fullest {
+            page.push_str(&targets(report));
             page.push_str(&histogram(report));
             page.push_str(&ledger(report));
         }
@@ -80,6 +81,18 @@ fn seconds(report: &Value) -> String {
 
 fn violations(report: &Value) -> String {
     format!("**{}**", report["violations"].as_array().map_or(0, Vec::len))
+}
+
+/// What each fuzzer did.
+fn targets(report: &Value) -> String {
+    let Some(rows) = report["targets"].as_array() else { return String::new() };
+    let mut text = "\n| target | seconds | executions | edges |\n|---|---:|---:|---:|\n".to_owned();
+    for row in rows {
+        let [seconds, executions, edges] = ["seconds", "executions", "edges"].map(|column| plain(&row[column]));
+        let target = row["target"].as_str().unwrap_or_default();
+        writeln!(text, "| `{target}` | {seconds} | {executions} | {edges} |").ok();
+    }
+    text
 }
 
 /// How often each point was hit.

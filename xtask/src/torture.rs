@@ -5,7 +5,10 @@
 //! crash    every file operation of a life, and what a power cut could leave there; I/O errors at every operation
 //! damage   every byte of every file changed
 //! kill     the real program killed, at random and at every named point
+//! fuzz     whatever reads bytes from outside, under libFuzzer; in a long run, or when it is asked for by name
 //! ```
+
+mod fuzz;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -15,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{generate, run, setup};
 
-/// A layer: its name, and the packages that it is built from, its program first.
+/// A layer: its name, and the packages that it is built from, its program first; the fuzzers are a workspace of their own.
 struct Layer {
     name: &'static str,
     packages: &'static [&'static str],
@@ -25,7 +28,11 @@ const LAYERS: &[Layer] = &[
     Layer { name: "crash", packages: &["torture-crash", "torture-recorder"] },
     Layer { name: "damage", packages: &["torture-damage"] },
     Layer { name: "kill", packages: &["torture-kill", "ferry-cli"] },
+    Layer { name: FUZZ, packages: &[] },
 ];
+const FUZZ: &str = "fuzz";
+/// Seconds for each fuzzer, and in a long run.
+const FUZZ_SECONDS: [u64; 2] = [60, 600];
 /// Where the figures are kept that docs/RELIABILITY.md shows.
 pub(crate) const FIGURES: &str = "docs/reliability";
 
@@ -49,20 +56,24 @@ pub(crate) struct Arguments {
 /// Runs the layers; a violation in any of them is an error, after all have run.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::run()?;
-    let chosen = chosen(&arguments.layer)?;
+    let chosen = chosen(&arguments.layer, arguments.long)?;
     build(&chosen)?;
     let mut found = Map::new();
     let mut failed = Vec::new();
     for layer in chosen {
         let began = Instant::now();
         eprintln!("torture: {}", layer.name);
-        let report = run_layer(layer, arguments)?;
+        let report = match layer.name {
+            FUZZ => fuzz::run(arguments.seed, FUZZ_SECONDS[usize::from(arguments.long)])?,
+            _ => run_layer(layer, arguments)?,
+        };
         let violations = report["violations"].as_array().map_or(0, Vec::len);
         eprintln!("torture: {}: {violations} violations in {} s", layer.name, began.elapsed().as_secs());
         println!("{}", summary(layer.name, &report));
         if violations > 0 {
             failed.push(layer.name);
         }
+        keep(layer.name, &report)?;
         found.insert(layer.name.to_owned(), report);
     }
     if arguments.publish {
@@ -74,18 +85,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn chosen(names: &[String]) -> Result<Vec<&'static Layer>> {
+fn chosen(names: &[String], long: bool) -> Result<Vec<&'static Layer>> {
     for name in names {
         if !LAYERS.iter().any(|layer| layer.name == name) {
             let known: Vec<_> = LAYERS.iter().map(|layer| layer.name).collect();
             bail!("there is no layer {name}; there are {}", known.join(", "));
         }
     }
-    Ok(LAYERS.iter().filter(|layer| names.is_empty() || names.iter().any(|name| name == layer.name)).collect())
+    let is_chosen = |layer: &&Layer| match names {
+        [] => long || layer.name != FUZZ,
+        _ => names.iter().any(|name| name == layer.name),
+    };
+    Ok(LAYERS.iter().filter(is_chosen).collect())
 }
 
 /// One build for all of them: packages built alone would ask what is below RocksDB for other features.
 fn build(layers: &[&Layer]) -> Result<()> {
+    if layers.iter().all(|layer| layer.packages.is_empty()) {
+        return Ok(());
+    }
     let mut command = run::cargo(["build", "--release", "--locked"]);
     for package in layers.iter().flat_map(|layer| layer.packages) {
         command.args(["--package", package]);
@@ -123,6 +141,13 @@ fn release_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), PathBuf::from).join("release")
 }
 
+/// Keeps a layer's report, of a run that is not published too, until the next run.
+fn keep(layer: &str, report: &Value) -> Result<()> {
+    let path = release_dir().join("torture").join(format!("{layer}.json"));
+    let text = serde_json::to_string_pretty(report)? + "\n";
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// A layer's figures on one line.
 fn summary(name: &str, report: &Value) -> String {
     let figures = report["figures"].as_object();
@@ -153,14 +178,16 @@ mod tests {
 
     #[test]
     fn layers_are_chosen_by_name_and_an_unknown_one_is_refused() {
-        let names = |words: &[&str]| {
+        let names = |words: &[&str], long| {
             let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-            chosen(&words).map(|layers| layers.iter().map(|layer| layer.name).collect::<Vec<_>>())
+            chosen(&words, long).map(|layers| layers.iter().map(|layer| layer.name).collect::<Vec<_>>())
         };
-        assert_eq!(names(&[]).expect("all"), ["crash", "damage", "kill"]);
-        assert_eq!(names(&["kill"]).expect("one"), ["kill"]);
-        let error = names(&["crush"]).expect_err("unknown");
-        assert_eq!(error.to_string(), "there is no layer crush; there are crash, damage, kill");
+        assert_eq!(names(&[], false).expect("all"), ["crash", "damage", "kill"]);
+        assert_eq!(names(&[], true).expect("all"), ["crash", "damage", "kill", "fuzz"]);
+        assert_eq!(names(&["kill"], false).expect("one"), ["kill"]);
+        assert_eq!(names(&["fuzz"], false).expect("one"), ["fuzz"]);
+        let error = names(&["crush"], false).expect_err("unknown");
+        assert_eq!(error.to_string(), "there is no layer crush; there are crash, damage, kill, fuzz");
     }
 
     #[test]

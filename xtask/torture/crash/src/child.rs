@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::life::Life;
+use crate::life::Kind;
 use crate::node::{Actor, Script};
 use crate::trace::Goal;
 
@@ -104,9 +104,9 @@ impl Control {
     }
 }
 
-/// Leads the whole life in `home`, a marker before and behind each step.
-pub(crate) fn live(home: &Path, seed: u64) -> Result<()> {
-    let life = Life::whole(seed);
+/// Leads a life in `home`, a marker before and behind each step.
+pub(crate) fn live(home: &Path, kind: Kind, seed: u64) -> Result<()> {
+    let life = kind.life(seed);
     let mut control = Control::open()?;
     let saved = home.with_file_name("saved");
     crate::image::clear(&saved)?;

@@ -15,11 +15,12 @@ use rand_chacha::ChaCha8Rng;
 use crate::child::{self, Scene};
 use crate::disk::Ino;
 use crate::image::{Image, clear};
-use crate::life::Life;
+use crate::life::{Kind, Life};
 use crate::node::{Actor, Script};
 use crate::recording::{self, Op};
 use crate::report::{Report, Violation};
 use crate::survivors::Survivors;
+use crate::syncs;
 use crate::trace::{Goal, Moment};
 
 /// How much is tried.
@@ -50,6 +51,7 @@ struct Case {
 pub(crate) struct Rig<'a> {
     pub(crate) script: &'a Script,
     pub(crate) seed: u64,
+    pub(crate) kind: Kind,
     pub(crate) effort: Effort,
     /// A directory on a tmpfs.
     pub(crate) scratch: &'a Path,
@@ -58,18 +60,18 @@ pub(crate) struct Rig<'a> {
     pub(crate) stop: &'a AtomicBool,
 }
 
-/// Records the life of `seed` below the recorder, and checks that nothing went unseen.
-pub(crate) fn record(seed: u64, scratch: &Path, keep: &Path) -> Result<(Vec<Op>, PathBuf)> {
+/// Records a life below the recorder, and checks that nothing went unseen.
+pub(crate) fn record(kind: Kind, seed: u64, scratch: &Path, keep: &Path) -> Result<(Vec<Op>, PathBuf)> {
     let dir = scratch.join("record");
     clear(&dir)?;
     let scene = Scene::new(&dir)?;
-    let words = ["live".to_owned(), "--seed".to_owned(), seed.to_string()];
     let home = scene.home.to_string_lossy().into_owned();
-    let words = [words.as_slice(), &["--home".to_owned(), home]].concat();
+    let words = ["live", "--life", kind.word(), "--seed", &seed.to_string(), "--home", &home];
+    let words = words.map(str::to_owned);
     child::run(&mut scene.command(&words, true)?).context("recording the life")?;
     let ops = recording::read(&scene.log)?;
-    check_complete(&ops, &Life::whole(seed), &scene.home)?;
-    let kept = keep.join(format!("life-{seed}.log"));
+    check_complete(&ops, &kind.life(seed), &scene.home)?;
+    let kept = keep.join(format!("life-{}-{seed}.log", kind.word()));
     std::fs::create_dir_all(keep)?;
     std::fs::copy(&scene.log, &kept).context("keeping the recording")?;
     Ok((ops, kept))
@@ -103,6 +105,27 @@ impl Rig<'_> {
             done
         })?;
         if self.effort.recoveries > 0 { self.recoveries(ops, recording, report) } else { Ok(()) }
+    }
+
+    /// Counts the data syncs of every block: the thread that commits waits for one.
+    pub(crate) fn count_syncs(&self, ops: &[Op], report: &Mutex<Report>) -> Result<()> {
+        let mut report = lock(report);
+        for block in syncs::of_blocks(ops, &self.script.life)? {
+            let phase = self.script.life.steps[block.step].phase;
+            report.count("data_syncs_on_other_threads", phase, block.behind);
+            if block.made_flatkv {
+                report.count("blocks_that_make_flatkv", phase, 1);
+                continue;
+            }
+            let whose = if block.is_memiavl_s { "the_changelog_s" } else { "its_own" };
+            report.count(&format!("blocks_that_waited_for_one_data_sync_of_{whose}_thread"), phase, 1);
+            if !block.is_one() {
+                let what = format!("a block waited for other than one data sync: {block:?}");
+                let replay = format!("torture-crash --seed {} --layer crash, step {}", self.seed, block.step);
+                report.violation(Violation { replay, phase: phase.to_owned(), what });
+            }
+        }
+        Ok(())
     }
 
     fn start(&self) -> Moment {
@@ -147,7 +170,8 @@ impl Rig<'_> {
                     goals: moment.goals.clone(),
                     phase,
                     replay: format!(
-                        "torture-crash replay --seed {} --recording {} --point {point} --survivors {survivors}{}",
+                        "torture-crash replay --life {} --seed {} --recording {} --point {point} --survivors {survivors}{}",
+                        self.kind.word(),
                         self.seed,
                         recording.display(),
                         if moment.settled { " --settled" } else { "" }
@@ -219,7 +243,8 @@ impl Rig<'_> {
                         _ => Survivors::Random { seed: *choice },
                     };
                     let first = format!(
-                        "torture-crash replay --seed {} --recording {} --point {point} --survivors {survivors}",
+                        "torture-crash replay --life {} --seed {} --recording {} --point {point} --survivors {survivors}",
+                        self.kind.word(),
                         self.seed,
                         recording.display()
                     );
@@ -250,15 +275,16 @@ impl Rig<'_> {
         recording::begin(&scene.log, &numbers)?;
         let goals: Vec<String> = moment.goals.iter().map(Goal::to_string).collect();
         let home = scene.home.to_string_lossy().into_owned();
-        let words = ["recover", "--seed", &self.seed.to_string(), "--home", &home, "--goals", &goals.join(",")];
-        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        let (life, seed, goals) = (self.kind.word(), self.seed.to_string(), goals.join(","));
+        let words = ["recover", "--life", life, "--seed", &seed, "--home", &home, "--goals", &goals];
+        let words = words.map(str::to_owned);
         if let Err(error) = child::run(&mut scene.command(&words, true)?) {
             let what = format!("{error:#}");
             lock(report).violation(Violation { replay: first.to_owned(), phase: moment.phase.to_owned(), what });
             return Ok(());
         }
         let ops = recording::read(&scene.log)?;
-        let kept = self.keep.join(format!("recovery-{}-{}.log", self.seed, moment.point));
+        let kept = self.keep.join(format!("recovery-{}-{}-{}.log", self.kind.word(), self.seed, moment.point));
         let mut second = after_crash(moment, survivors, &numbers)?;
         std::fs::copy(&scene.log, &kept).context("keeping the recording")?;
         lock(report).count("recoveries_recorded", moment.phase, 1);

@@ -154,8 +154,8 @@ impl Disk {
                     self.pend(*ino, DataOp::Length(*end))?;
                 }
             }
-            Op::Sync { ino } => self.sync(*ino)?,
-            Op::Marker(_) | Op::Escape(_) => {}
+            Op::Sync { ino, .. } => self.sync(*ino)?,
+            Op::Marker { .. } | Op::Escape(_) => {}
         }
         Ok(())
     }
@@ -339,6 +339,10 @@ mod tests {
         Op::Write { ino, offset, data: data.into() }
     }
 
+    fn sync(ino: u64) -> Op {
+        Op::Sync { ino, is_dir: ino == ROOT, thread: 1 }
+    }
+
     fn rename(ino: u64, from: &str, to: &str) -> Op {
         Op::Rename { ino, from: from.to_owned(), to: to.to_owned() }
     }
@@ -354,17 +358,17 @@ mod tests {
 
     #[test]
     fn a_file_is_there_once_it_and_its_directory_are_synced() {
-        let made = [create(7, "a"), write(7, 0, b"xy"), Op::Sync { ino: 7 }];
+        let made = [create(7, "a"), write(7, 0, b"xy"), sync(7)];
         assert!(files(&disk(&made), Survivors::None).is_empty(), "its name is not");
-        let named = [create(7, "a"), Op::Sync { ino: ROOT }, write(7, 0, b"xy")];
+        let named = [create(7, "a"), sync(ROOT), write(7, 0, b"xy")];
         assert_eq!(files(&disk(&named), Survivors::None), [("a".to_owned(), vec![])], "its bytes are not");
-        let both = [made.as_slice(), &[Op::Sync { ino: ROOT }]].concat();
+        let both = [made.as_slice(), &[sync(ROOT)]].concat();
         assert_eq!(files(&disk(&both), Survivors::None), [("a".to_owned(), b"xy".to_vec())]);
     }
 
     #[test]
     fn a_rename_is_seen_whole_or_not_at_all() {
-        let before = [create(7, "a"), create(8, "b"), Op::Sync { ino: ROOT }];
+        let before = [create(7, "a"), create(8, "b"), sync(ROOT)];
         let after = [before.as_slice(), &[rename(8, "b", "a")]].concat();
         let names = |survivors| files(&disk(&after), survivors).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
         for seed in 0..200 {
@@ -393,7 +397,7 @@ mod tests {
 
     #[test]
     fn subsets_reach_holes_zeros_and_lost_names() {
-        let ops = [create(7, "a"), Op::Sync { ino: ROOT }, write(7, 0, b"one"), write(7, 3, b"two"), create(8, "b")];
+        let ops = [create(7, "a"), sync(ROOT), write(7, 0, b"one"), write(7, 3, b"two"), create(8, "b")];
         let disk = disk(&ops);
         let mut seen: Vec<_> = (0..500).map(|seed| files(&disk, Survivors::Random { seed })).collect();
         seen.sort();

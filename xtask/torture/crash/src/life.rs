@@ -14,7 +14,7 @@ use crate::model::{Cursor, Model};
 pub(crate) const MODULES: [&str; 4] = ["acc", "bank", "evm", "wasm"];
 /// The chain's first height. FlatKV drops old records every 64 blocks: this way the life comes by one such height.
 pub(crate) const FIRST_HEIGHT: u64 = 57;
-/// How many blocks can be rolled back.
+/// How many blocks can be rolled back, but in the bare life.
 pub(crate) const ROLLBACK_BLOCKS: u64 = 6;
 
 /// A key of the life.
@@ -61,6 +61,32 @@ pub(crate) struct State {
     pub(crate) model: Model,
 }
 
+/// Which life is led.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// All modes, with rollbacks across the seams.
+    Whole,
+    /// Nothing can be rolled back: what is superseded goes at once.
+    Bare,
+}
+
+impl Kind {
+    pub(crate) fn life(self, seed: u64) -> Life {
+        match self {
+            Self::Whole => Life::whole(seed),
+            Self::Bare => Life::bare(seed),
+        }
+    }
+
+    /// Its word on the command line.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Bare => "bare",
+        }
+    }
+}
+
 /// A life.
 #[derive(Clone, Debug)]
 pub(crate) struct Life {
@@ -71,6 +97,8 @@ pub(crate) struct Life {
     pub(crate) keys: Vec<Key>,
     /// memiavl's blocks between two snapshots.
     pub(crate) snapshot_blocks: u64,
+    /// How many blocks can be rolled back.
+    pub(crate) rollback_blocks: u64,
 }
 
 impl Life {
@@ -133,6 +161,33 @@ impl Life {
         life.done()
     }
 
+    /// The life without a rollback window: no older snapshot and no undo record stands by.
+    pub(crate) fn bare(seed: u64) -> Self {
+        let mut life = Builder::new(seed, 2);
+        life.life.rollback_blocks = 0;
+        life.phase("bare_birth");
+        life.genesis();
+        life.block(0, 4);
+        life.act(Action::Snapshot);
+        life.block(0, 4);
+        life.act(Action::Snapshot);
+        life.phase("bare_migrations");
+        life.enter(Mode::MigrateEvm, 20);
+        life.act(Action::Snapshot);
+        life.until_complete(20, 4);
+        life.enter(Mode::MigrateAllButBank, 30);
+        life.act(Action::Reopen);
+        life.until_complete(30, 4);
+        life.enter(Mode::MigrateBank, 30);
+        life.act(Action::Snapshot);
+        life.until_complete(30, 4);
+        life.phase("bare_end");
+        life.enter(Mode::FlatkvOnly, 5);
+        life.act(Action::Reopen);
+        life.block(5, 3);
+        life.done()
+    }
+
     /// The life for failing operations: the same stations, fewer blocks between them.
     pub(crate) fn small(seed: u64) -> Self {
         let mut life = Builder::new(seed, 3);
@@ -182,7 +237,7 @@ impl Builder {
     fn new(seed: u64, snapshot_blocks: u64) -> Self {
         let model = Model::new(&MODULES, 0);
         let states = vec![State { height: 0, model: model.clone() }];
-        let life = Life { steps: Vec::new(), states, keys: keys(), snapshot_blocks };
+        let life = Life { steps: Vec::new(), states, keys: keys(), snapshot_blocks, rollback_blocks: ROLLBACK_BLOCKS };
         Self { random: ChaCha8Rng::seed_from_u64(seed), phase: "", model, chain: vec![0], saved: Vec::new(), life }
     }
 
@@ -346,6 +401,7 @@ mod tests {
             assert!((60..=100).contains(&life.keys.len()), "{}", life.keys.len());
             assert_eq!(life.states[life.last()].model.version, 3);
             Life::small(seed);
+            Life::bare(seed);
         }
     }
 }

@@ -12,6 +12,7 @@ mod node;
 mod recording;
 mod report;
 mod survivors;
+mod syncs;
 mod trace;
 
 use std::os::unix::process::CommandExt;
@@ -25,7 +26,7 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use crate::crash_points::{Effort, Rig};
-use crate::life::Life;
+use crate::life::Kind;
 use crate::node::Script;
 use crate::report::Report;
 use crate::survivors::Survivors;
@@ -111,6 +112,8 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Home {
+    #[arg(long, value_enum, default_value = "whole")]
+    life: Kind,
     #[arg(long)]
     seed: u64,
     #[arg(long)]
@@ -134,6 +137,9 @@ struct Fault {
 
 #[derive(clap::Args)]
 struct Replay {
+    /// Which life it was.
+    #[arg(long, value_enum, default_value = "whole")]
+    life: Kind,
     #[arg(long)]
     seed: u64,
     /// The life's recording.
@@ -182,10 +188,10 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             let plan = faults::Plan { way: &way, duration: &duration, from, step, until: u64::MAX };
             faults::fail_all(&home, seed, &plan).map(|()| ExitCode::SUCCESS)
         }
-        Some(Command::Live(home)) => child::live(&home.home, home.seed).map(|()| ExitCode::SUCCESS),
+        Some(Command::Live(home)) => child::live(&home.home, home.life, home.seed).map(|()| ExitCode::SUCCESS),
         Some(Command::Recover { home, goals }) => {
             let scratch = tempfile::tempdir_in("/dev/shm")?;
-            let script = Script::rehearse(Life::whole(home.seed), scratch.path())?;
+            let script = Script::rehearse(home.life.life(home.seed), scratch.path())?;
             child::recover(&home.home, &script, &goals).map(|()| ExitCode::SUCCESS)
         }
     }
@@ -221,16 +227,22 @@ fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -
     let effort = if run.long { long } else { smoke };
     let end = Instant::now() + Duration::from_secs(60 * run.minutes);
     for seed in run.seed.. {
-        let script = Script::rehearse(Life::whole(seed), &scratch.join("rehearsal"))?;
-        let rig = Rig { script: &script, seed, effort, scratch, keep: &run.keep, stop };
-        if run.layer != Some(Layer::Crash) {
-            rig.faults(1, report)?;
+        for kind in [Kind::Whole, Kind::Bare] {
+            let script = Script::rehearse(kind.life(seed), &scratch.join("rehearsal"))?;
+            // Of the bare life only the crash points are told from those of the whole one.
+            let recoveries = if kind == Kind::Whole { effort.recoveries } else { 0 };
+            let effort = Effort { recoveries, ..effort };
+            let rig = Rig { script: &script, seed, kind, effort, scratch, keep: &run.keep, stop };
+            if kind == Kind::Whole && run.layer != Some(Layer::Crash) {
+                rig.faults(1, report)?;
+            }
+            if run.layer != Some(Layer::Faults) {
+                let (ops, recording) = crash_points::record(kind, seed, scratch, &run.keep)?;
+                rig.count_syncs(&ops, report)?;
+                rig.run(&ops, &recording, report)?;
+            }
+            crash_points::lock(report).count("lives", kind.word(), 1);
         }
-        if run.layer != Some(Layer::Faults) {
-            let (ops, recording) = crash_points::record(seed, scratch, &run.keep)?;
-            rig.run(&ops, &recording, report)?;
-        }
-        crash_points::lock(report).count("lives", "all", 1);
         if !run.long || stop.load(Ordering::Relaxed) || Instant::now() > end {
             break;
         }
@@ -248,7 +260,7 @@ fn without_allocation() -> Result<ExitCode> {
 
 fn repeat(replay: &Replay) -> Result<ExitCode> {
     let scratch = tempfile::tempdir_in("/dev/shm")?;
-    let script = Script::rehearse(Life::whole(replay.seed), &scratch.path().join("rehearsal"))?;
+    let script = Script::rehearse(replay.life.life(replay.seed), &scratch.path().join("rehearsal"))?;
     let ops = recording::read(&replay.recording)?;
     let start = trace::Moment::start(disk::Disk::empty(), vec![trace::Goal { state: 0, step: 0 }], "founding");
     let moment = crash_points::moment_at(start, &ops, replay.point, replay.settled, &script.life)?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use ferry::{BatchLimit, CommitInfo, Node, Options, Replacement, ScanOrder, ScanRange, SnapshotOptions, View};
 
-use crate::life::{Action, FIRST_HEIGHT, Life, MODULES, ROLLBACK_BLOCKS};
+use crate::life::{Action, FIRST_HEIGHT, Life, MODULES};
 use crate::model::Model;
 
 /// Bytes of memtables: small, so that RocksDB flushes in the life.
@@ -126,13 +126,15 @@ pub(crate) struct Actor {
     home: PathBuf,
     saved: PathBuf,
     snapshot_blocks: u64,
+    rollback_blocks: u64,
 }
 
 impl Actor {
     /// Opens the home, or founds the node.
     pub(crate) fn open(home: &Path, saved: &Path, life: &Life) -> Result<Self> {
         let (home_owned, saved) = (home.to_owned(), saved.to_owned());
-        let mut actor = Self { node: None, home: home_owned, saved, snapshot_blocks: life.snapshot_blocks };
+        let (snapshot_blocks, rollback_blocks) = (life.snapshot_blocks, life.rollback_blocks);
+        let mut actor = Self { node: None, home: home_owned, saved, snapshot_blocks, rollback_blocks };
         actor.node = Some(Node::open(home, actor.options())?);
         Ok(actor)
     }
@@ -153,7 +155,7 @@ impl Actor {
                 keep_recent: 0,
                 write_bytes_per_second: None,
             },
-            rollback_blocks: ROLLBACK_BLOCKS,
+            rollback_blocks: self.rollback_blocks,
             block_cache_bytes: 1 << 20,
             memtable_bytes: MEMTABLE_BYTES,
             ..Options::default()

@@ -12,20 +12,20 @@ pub(crate) enum Op {
     Create { ino: u64, is_dir: bool, path: String },
     Write { ino: u64, offset: usize, data: Arc<[u8]> },
     Truncate { ino: u64, length: usize },
-    Sync { ino: u64 },
+    Sync { ino: u64, is_dir: bool, thread: u32 },
     Rename { ino: u64, from: String, to: String },
     Unlink { path: String },
     Link { ino: u64, path: String },
     Symlink { ino: u64, path: String, target: String },
     Allocate { ino: u64, end: usize, keeps_size: bool },
-    Marker(String),
+    Marker { text: String, thread: u32 },
     Escape(String),
 }
 
 impl Op {
     /// Whether it does something to the disk.
     pub(crate) fn is_operation(&self) -> bool {
-        !matches!(self, Self::Marker(_) | Self::Escape(_))
+        !matches!(self, Self::Marker { .. } | Self::Escape(_))
     }
 
     /// What it does, in one word.
@@ -40,7 +40,7 @@ impl Op {
             Self::Link { .. } => "link",
             Self::Symlink { .. } => "symlink",
             Self::Allocate { .. } => "allocate",
-            Self::Marker(_) => "marker",
+            Self::Marker { .. } => "marker",
             Self::Escape(_) => "escape",
         }
     }
@@ -52,7 +52,7 @@ pub(crate) fn begin(path: &Path, numbers: &HashMap<String, u64>) -> Result<()> {
     for (file, number) in numbers {
         let text = format!("at {number} {file}");
         bytes.push(10);
-        bytes.extend_from_slice(&[0; 3 * 8 + 2 * 2]);
+        bytes.extend_from_slice(&[0; 4 + 3 * 8 + 2 * 2]);
         bytes.extend_from_slice(&u32::try_from(text.len())?.to_le_bytes());
         bytes.extend_from_slice(text.as_bytes());
     }
@@ -62,7 +62,7 @@ pub(crate) fn begin(path: &Path, numbers: &HashMap<String, u64>) -> Result<()> {
 /// The numbers that a log begins with.
 pub(crate) fn numbers(ops: &[Op]) -> HashMap<String, u64> {
     let number = |op: &Op| {
-        let Op::Marker(text) = op else { return None };
+        let Op::Marker { text, .. } = op else { return None };
         let (number, path) = text.strip_prefix("at ")?.split_once(' ')?;
         Some((path.to_owned(), number.parse().ok()?))
     };
@@ -109,6 +109,7 @@ impl<'a> Reader<'a> {
 
     fn op(&mut self) -> Result<Op> {
         let kind = self.number(1)?;
+        let thread = u32::try_from(self.number(4)?)?;
         let ino = self.number(8)?;
         let (a, b) = (self.size(8)?, self.number(8)?);
         let (path, second) = (self.text(2)?, self.text(2)?);
@@ -119,13 +120,13 @@ impl<'a> Reader<'a> {
             1 => Op::Create { ino, is_dir: a == 1, path },
             2 => Op::Write { ino, offset: a, data: data.into() },
             3 => Op::Truncate { ino, length: a },
-            4 => Op::Sync { ino },
+            4 => Op::Sync { ino, is_dir: a == 1, thread },
             5 => Op::Rename { ino, from: path, to: second },
             6 => Op::Unlink { path },
             7 => Op::Link { ino, path: second },
             8 => Op::Symlink { ino, path, target: text() },
             9 => Op::Allocate { ino, end: a, keeps_size: b == 1 },
-            10 => Op::Marker(text()),
+            10 => Op::Marker { text: text(), thread },
             11 => Op::Escape(text()),
             kind => bail!("no record has kind {kind}"),
         })

@@ -51,7 +51,7 @@ impl Moment {
     /// acknowledgement.
     pub(crate) fn advance(&mut self, op: &Op, life: &Life) -> Result<bool> {
         match op {
-            Op::Marker(text) => self.hear(text, life).with_context(|| format!("the marker {text:?}")),
+            Op::Marker { text, .. } => self.hear(text, life).with_context(|| format!("the marker {text:?}")),
             Op::Escape(text) => bail!("an operation went unseen: {text}"),
             op => {
                 self.disk.apply(op)?;

@@ -1,7 +1,8 @@
 //! The log: records one after the other, numbers little endian.
 //!
 //! ```text
-//! kind u8 | ino u64 | a u64 | b u64 | path length u16, path | second path length u16, second path | data length u32, data
+//! kind u8 | thread u32 | ino u64 | a u64 | b u64 | path length u16, path | second path length u16, second path
+//!         | data length u32, data
 //!
 //! kind              ino            a                 b                 paths                data
 //!  1 create         the new file   1 directory       0                 path
@@ -16,7 +17,8 @@
 //! 10 marker         0              0                 0                                      the text
 //! 11 escape         the file       0                 0                 what went unseen
 //! ```
-//! Paths are relative to the directory; the directory itself is the empty path.
+//! `thread` is the number that the system gave the calling thread. Paths are relative to the directory; the directory itself
+//! is the empty path.
 
 use std::os::fd::RawFd;
 
@@ -56,8 +58,9 @@ impl Record<'_> {
 
     /// Appends the record to the log. A log that cannot be written ends the process: a gap would prove nothing.
     pub(crate) fn append(&self, log: RawFd) {
-        let mut bytes = Vec::with_capacity(33 + self.path.len() + self.second.len() + self.data.len());
+        let mut bytes = Vec::with_capacity(37 + self.path.len() + self.second.len() + self.data.len());
         bytes.push(self.kind as u8);
+        bytes.extend_from_slice(&real::thread().to_le_bytes());
         for number in [self.ino, self.a, self.b] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }

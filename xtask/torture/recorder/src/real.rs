@@ -50,6 +50,13 @@ macro_rules! next {
 }
 pub(crate) use next;
 
+/// The number that the system gave this thread.
+pub(crate) fn thread() -> u32 {
+    // SAFETY: it takes nothing and cannot fail.
+    let thread = unsafe { libc::syscall(libc::SYS_gettid) };
+    u32::try_from(thread).unwrap_or(0)
+}
+
 /// Writes without going through a function that is hooked.
 pub(crate) fn write_all(fd: RawFd, mut bytes: &[u8]) -> bool {
     while !bytes.is_empty() {
