@@ -48,6 +48,8 @@ pub struct Options {
     pub block_bytes_max: u64,
     /// Bytes of FlatKV's blocks, indexes and filters kept in memory.
     pub block_cache_bytes: usize,
+    /// Bytes of FlatKV's hot rows kept in memory; 0 for none.
+    pub row_cache_bytes: usize,
     /// Bytes of FlatKV's memtables.
     pub memtable_bytes: usize,
     /// Who is told of flushes and blocks.
@@ -77,6 +79,7 @@ impl Default for Options {
             views_max: 64,
             block_bytes_max: 1024 * MIB,
             block_cache_bytes: flatkv.block_cache_bytes,
+            row_cache_bytes: flatkv.row_cache_bytes,
             memtable_bytes: flatkv.memtable_bytes,
             observer: Arc::new(NoObserver),
             cancel: CancelToken::default(),
@@ -88,6 +91,7 @@ impl Options {
     pub(crate) fn flatkv(&self) -> flatkv::Options {
         flatkv::Options {
             block_cache_bytes: self.block_cache_bytes,
+            row_cache_bytes: self.row_cache_bytes,
             memtable_bytes: self.memtable_bytes,
             durability: match self.durability {
                 Durability::Sync => flatkv::Durability::Sync,

@@ -23,8 +23,12 @@ pub(crate) fn commit(store: &mut FlatKv, record: &BlockRecord) -> Result<()> {
     let write = options::write(store.durability);
     store.database.db.write_opt(batch, &write).map_err(|error| store.database.error("commit", error))?;
 
+    let rows = store.view.row_cache().cloned();
+    if let Some(rows) = &rows {
+        rows.commit(record.height, store.block.overlay());
+    }
     let source = Source::snapshot(store.database.clone());
-    store.publish(View::new(source, progress, store.block.lattices().clone()));
+    store.publish(View::new(source, progress, store.block.lattices().clone(), rows));
     Ok(())
 }
 

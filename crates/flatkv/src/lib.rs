@@ -57,6 +57,7 @@ mod options;
 mod probe;
 mod rollback;
 mod row;
+mod row_cache;
 mod rows;
 mod scan;
 mod source;

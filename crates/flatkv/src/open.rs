@@ -100,14 +100,14 @@ impl FlatKv {
         let settings = database(&options, false);
         let db = DB::open_cf_descriptors_as_secondary(&settings, dir, own_dir, families(&options))
             .map_err(|error| open_error(dir, error))?;
-        View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })))
+        View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })), 0)
     }
 }
 
 fn open_writer(dir: &Path, options: &Options) -> Result<FlatKv> {
     let db = open_log(dir, options, true, |settings| DB::open_cf_descriptors(settings, dir, families(options)))?;
     let database = Arc::new(Database { db, path: dir.to_owned() });
-    let view = View::load(Source::snapshot(database.clone()))?;
+    let view = View::load(Source::snapshot(database.clone()), options.row_cache_bytes)?;
     check(&view)?;
     let mut store = FlatKv::new(database, view, options);
     store.note_durability()?;
@@ -147,7 +147,7 @@ fn read_only(dir: &Path, options: &Options) -> Result<View> {
     let db = open_log(dir, options, false, |settings| {
         DB::open_cf_descriptors_read_only(settings, dir, families(options), false)
     })?;
-    View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })))
+    View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })), 0)
 }
 
 /// Refuses whatever a [`probe`](crate::probe()) of `dir` found that is not a store of ours of this format.

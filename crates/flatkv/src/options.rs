@@ -28,6 +28,8 @@ pub enum Durability {
 pub struct Options {
     /// Bytes of blocks, indexes and filters kept in memory.
     pub block_cache_bytes: usize,
+    /// Bytes of hot rows kept in memory beside the blocks; 0 for none.
+    pub row_cache_bytes: usize,
     /// Bytes of all memtables together.
     pub memtable_bytes: usize,
     /// Files kept open; -1 for all of them.
@@ -44,6 +46,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             block_cache_bytes: 256 * MIB,
+            row_cache_bytes: 128 * MIB,
             memtable_bytes: 128 * MIB,
             open_files_max: 4096,
             background_jobs: 2,

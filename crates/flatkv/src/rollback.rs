@@ -3,6 +3,8 @@
 //! A rollback begins with a synced marker, so that a crash in the middle of it is noticed; each block is then undone in a
 //! batch of its own, which carries the version with it; it ends with a batch that drops the later handoffs and the marker.
 
+use std::sync::Arc;
+
 use changeset::{StoreResult, Undo};
 use rocksdb::WriteBatch;
 
@@ -11,6 +13,7 @@ use crate::lattice::Lattices;
 use crate::meta;
 use crate::open::check;
 use crate::options::{self, Durability, Family};
+use crate::row_cache::RowCache;
 use crate::source::Source;
 use crate::store::FlatKv;
 use crate::undo::{self, UndoRecord};
@@ -56,7 +59,9 @@ impl FlatKv {
         let progress = Progress { span: Some(span), changelog_synced, last_handoff: stored.last_handoff };
         self.or_poison(|store| {
             store.write(batch, "undo")?;
-            store.publish(View::new(Source::snapshot(store.database.clone()), progress, lattices));
+            // Hot rows are kept for a history that only grows: after going back there are none.
+            let rows = RowCache::new(store.row_cache_bytes, Some(to)).map(Arc::new);
+            store.publish(View::new(Source::snapshot(store.database.clone()), progress, lattices, rows));
             Ok(to)
         })
     }
@@ -132,7 +137,7 @@ impl FlatKv {
 
     /// Publishes what is on disk now.
     fn reload(&mut self) -> Result<()> {
-        let view = View::load(Source::snapshot(self.database.clone()))?;
+        let view = View::load(Source::snapshot(self.database.clone()), self.row_cache_bytes)?;
         check(&view)?;
         self.publish(view);
         Ok(())

@@ -10,7 +10,7 @@ use changeset::{
 use crate::block::{Block, Savepoint};
 use crate::commit;
 use crate::error::{FlatKvError, Result};
-use crate::options::{Durability, Family, Options};
+use crate::options::{Durability, Options};
 use crate::scan::scan;
 use crate::source::{Database, Source};
 use crate::view::{View, locate_read, value_of};
@@ -26,6 +26,7 @@ pub struct FlatKv {
     seed: Option<u64>,
     pub(crate) durability: Durability,
     hash_threads: usize,
+    pub(crate) row_cache_bytes: usize,
     poison: Option<String>,
 }
 
@@ -34,8 +35,8 @@ impl FlatKv {
     pub(crate) fn new(database: Arc<Database>, view: View, options: &Options) -> Self {
         let block = Block::new(view.lattices().clone());
         let live = Source::Still(database.clone());
-        let Options { durability, hash_threads, .. } = *options;
-        Self { database, live, block, view, seed: None, durability, hash_threads, poison: None }
+        let Options { durability, hash_threads, row_cache_bytes, .. } = *options;
+        Self { database, live, block, view, seed: None, durability, hash_threads, row_cache_bytes, poison: None }
     }
 
     /// The height of the next block.
@@ -98,7 +99,7 @@ impl Read for FlatKv {
         let read = |row: &[u8]| value_of(field, &physical, row);
         Ok(match self.block.overlay()[lane].get(physical.as_slice()) {
             Some(pending) => pending.now.as_deref().map(read).transpose()?.flatten(),
-            None => self.live.get(Family::Rows(lane), &physical, read)?.flatten(),
+            None => self.view.row(lane, &physical, read)?.flatten(),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use changeset::{Hash, PairIter, Read, Scan, ScanOrder, ScanRange, StoreResult};
 
+use crate::block::Row;
 use crate::codec::u64_record;
 use crate::error::{FlatKvError, Result};
 use crate::key::{Field, locate};
@@ -14,6 +15,7 @@ use crate::lattice::{Entry, Lattices, Totals};
 use crate::meta::{self, StoredBlock};
 use crate::options::Family;
 use crate::row::read_field;
+use crate::row_cache::RowCache;
 use crate::scan::{Committed, scan};
 use crate::source::Source;
 
@@ -26,6 +28,8 @@ struct Inner {
     progress: Progress,
     lattices: Lattices,
     root: Hash,
+    /// None where nothing is written: what reads a store that rests reads it once.
+    rows: Option<Arc<RowCache>>,
 }
 
 /// The heights of the blocks that the store has.
@@ -114,8 +118,26 @@ impl View {
         &self.0.source
     }
 
-    /// The view of what a source holds, its metadata read and compared.
-    pub(crate) fn load(source: Source) -> Result<Self> {
+    pub(crate) fn row_cache(&self) -> Option<&Arc<RowCache>> {
+        self.0.rows.as_ref()
+    }
+
+    /// What `read` makes of a row; none if there is no row.
+    pub(crate) fn row<R>(&self, lane: Lane, key: &[u8], read: impl FnOnce(&[u8]) -> Result<R>) -> Result<Option<R>> {
+        let (Some(cache), Some(version)) = (&self.0.rows, self.version()) else {
+            return self.0.source.get(Family::Rows(lane), key, read);
+        };
+        if let Some(known) = cache.get(version, lane, key) {
+            return known.as_deref().map(read).transpose();
+        }
+        let row = self.0.source.get(Family::Rows(lane), key, |row| Ok(Row::from(row)))?;
+        let result = row.as_deref().map(read).transpose()?;
+        cache.keep(version, lane, key, row);
+        Ok(result)
+    }
+
+    /// The view of what a source holds, its metadata read and compared; hot rows are kept in `row_cache_bytes`.
+    pub(crate) fn load(source: Source, row_cache_bytes: usize) -> Result<Self> {
         let integer = |key, record| source.get(Family::Meta, key, |bytes| u64_record(record, bytes));
         let version = integer(meta::VERSION, "version")?;
         let first = integer(meta::FIRST, "first")?;
@@ -133,13 +155,14 @@ impl View {
             None => None,
         };
         let lattices = load_lattices(&source)?;
-        Ok(Self::new(source, Progress { span, changelog_synced, last_handoff }, lattices))
+        let rows = RowCache::new(row_cache_bytes, span.map(|span| span.last)).map(Arc::new);
+        Ok(Self::new(source, Progress { span, changelog_synced, last_handoff }, lattices, rows))
     }
 
     /// The view of what a commit has just written.
-    pub(crate) fn new(source: Source, progress: Progress, lattices: Lattices) -> Self {
+    pub(crate) fn new(source: Source, progress: Progress, lattices: Lattices, rows: Option<Arc<RowCache>>) -> Self {
         let root = lattices.root();
-        Self(Arc::new(Inner { source, progress, lattices, root }))
+        Self(Arc::new(Inner { source, progress, lattices, root, rows }))
     }
 }
 
@@ -176,20 +199,25 @@ impl Read for View {
         let mut physical = Vec::with_capacity(module.len() + 1 + key.len());
         let Some(field) = locate_read(module, key, &mut physical) else { return Ok(None) };
         let read = |row: &[u8]| value_of(field, &physical, row);
-        Ok(self.0.source.get(Family::Rows(field.lane()), &physical, read)?.flatten())
+        Ok(self.row(field.lane(), &physical, read)?.flatten())
     }
 
     fn get_many(&self, module: &str, keys: &[Bytes]) -> StoreResult<Vec<Option<Bytes>>> {
+        let mut values = vec![None; keys.len()];
         let mut wanted = Vec::with_capacity(keys.len());
+        let cache = self.0.rows.as_ref().zip(self.version());
         for (at, key) in keys.iter().enumerate() {
             let mut physical = Vec::with_capacity(module.len() + 1 + key.len());
-            if let Some(field) = locate_read(module, key, &mut physical) {
-                wanted.push((field, physical, at));
+            let Some(field) = locate_read(module, key, &mut physical) else { continue };
+            match cache.and_then(|(rows, version)| rows.get(version, field.lane(), &physical)) {
+                Some(known) => {
+                    values[at] = known.map(|row| value_of(field, &physical, &row)).transpose()?.flatten();
+                }
+                None => wanted.push((field, physical, at)),
             }
         }
         // Sorted by lane and key: RocksDB then looks into each block once.
         wanted.sort_unstable_by(|a, b| (a.0.lane(), &a.1).cmp(&(b.0.lane(), &b.1)));
-        let mut values = vec![None; keys.len()];
         for lane in wanted.chunk_by(|a, b| a.0.lane() == b.0.lane()) {
             let rows = self.0.source.get_many(Family::Rows(lane[0].0.lane()), lane.iter().map(|(_, key, _)| key))?;
             for ((field, physical, at), row) in lane.iter().zip(rows) {

@@ -49,6 +49,39 @@ const END_UNSAID: (&str, &str) = (
     "self.shared.state.lock().closing = true;",
 );
 
+const ROW_CACHE: &str = "../../../crates/flatkv/src/row_cache.rs";
+const ROW_CACHE_SWAPS: Swaps<'_> = &[
+    ("use std::sync::atomic::", "use shuttle::sync::atomic::"),
+    ("use parking_lot::Mutex;", "use crate::parking_lot::Mutex;"),
+    ("use quick_cache::sync::Cache;", "use super::super::quick_cache::sync::Cache;"),
+    ("use quick_cache::{", "use super::super::quick_cache::{"),
+    ("use crate::block::", "use super::block::"),
+    ("use crate::lane::Lane;", "use super::lane::Lane;"),
+    ("crate::row::height_of", "super::row::height_of"),
+    // What the real cache does on its own, to make room.
+    (
+        "    fn stripe(",
+        "    pub(crate) fn evict(&self, key: &[u8]) { self.rows.remove(&Wanted { lane: Lane, bytes: key }); }\n    fn stripe(",
+    ),
+];
+/// A commit says last, not first, that it has begun.
+const NEWEST_LATE: (&str, &str) = (
+    "        self.newest.store(version, Ordering::Release);\n        for (lane, rows) in written.iter() {\n            for (key, pending) in rows {\n                self.replace(lane, key, pending.now.clone(), version);\n            }\n        }",
+    "        for (lane, rows) in written.iter() {\n            for (key, pending) in rows {\n                self.replace(lane, key, pending.now.clone(), version);\n            }\n        }\n        self.newest.store(version, Ordering::Release);",
+);
+/// A reader does not look again once it has the lock.
+const NOT_LOOKED_AGAIN: (&str, &str) = (
+    "        if self.newest.load(Ordering::Acquire) == version {\n            self.rows",
+    "        if version == version {\n            self.rows",
+);
+/// An entry answers every view.
+const ANSWERS_ALL: (&str, &str) = ("(entry.since <= version).then_some(entry.row)", "(entry.since <= version || entry.since > version).then_some(entry.row)");
+/// What is written stays as it was read.
+const LEFT_AS_IT_WAS: (&str, &str) = (
+    "if !self.rows.contains_key(&wanted) {",
+    "if self.rows.contains_key(&wanted) || !self.rows.contains_key(&wanted) {",
+);
+
 fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo says where"));
     let make = |name: &str, source: &str, swaps: Swaps<'_>, fault: Option<(&str, &str)>| {
@@ -63,6 +96,11 @@ fn main() {
     make("syncer_early.rs", SYNCER, SYNCER_SWAPS, Some(PUBLISHED_BEFORE_THE_SYNC));
     make("syncer_busy.rs", SYNCER, SYNCER_SWAPS, Some(BUSY_UNSAID));
     make("syncer_directory.rs", SYNCER, SYNCER_SWAPS, Some(DIRECTORY_FORGOTTEN));
+    make("row_cache.rs", ROW_CACHE, ROW_CACHE_SWAPS, None);
+    make("row_cache_newest.rs", ROW_CACHE, ROW_CACHE_SWAPS, Some(NEWEST_LATE));
+    make("row_cache_unchecked.rs", ROW_CACHE, ROW_CACHE_SWAPS, Some(NOT_LOOKED_AGAIN));
+    make("row_cache_always.rs", ROW_CACHE, ROW_CACHE_SWAPS, Some(ANSWERS_ALL));
+    make("row_cache_left.rs", ROW_CACHE, ROW_CACHE_SWAPS, Some(LEFT_AS_IT_WAS));
     make("syncer_end.rs", SYNCER, SYNCER_SWAPS, Some(END_UNSAID));
 }
 

@@ -66,6 +66,12 @@ fn open(lane: Lane, row: &[u8]) -> Result<(u64, &[u8]), RowError> {
     Ok((u64::from_be_bytes(height), fields))
 }
 
+/// The height in a row of any lane; none if it is too short for a row.
+pub(crate) fn height_of(row: &[u8]) -> Option<u64> {
+    let (_, height) = row.first_chunk::<HEADER_BYTES>()?.split_first()?;
+    Some(u64::from_be_bytes(height.try_into().ok()?))
+}
+
 /// A row of `fields` written at `height`.
 fn seal(height: u64, fields: &[&[u8]]) -> Vec<u8> {
     let mut row = Vec::with_capacity(HEADER_BYTES + fields.iter().map(|field| field.len()).sum::<usize>());

@@ -6,6 +6,7 @@
 //! Good starting points:
 //! - [`commit_order`]: two stores, a changelog and a crash at any moment, as a state machine.
 //! - [`publish`]: the shipped source of publishing views, its locks and atomics replaced by the scheduler's.
+//! - [`row_cache`]: the shipped source of the hot rows, likewise.
 //! - [`syncer`]: the shipped source of the changelog's background sync, likewise.
 //!
 //! Invariants: what is modelled is written from the design; what is scheduled is the shipped source itself.
@@ -14,6 +15,7 @@ pub mod commit_order;
 #[cfg(test)]
 mod parking_lot;
 pub mod publish;
+pub mod row_cache;
 pub mod syncer;
 
 /// Schedules that are tried of each kind.

@@ -178,7 +178,7 @@ impl Life {
         life.enter(Mode::MigrateAllButBank, 30);
         life.act(Action::Reopen);
         life.until_complete(30, 4);
-        life.enter(Mode::MigrateBank, 30);
+        life.enter(Mode::MigrateBank, 6);
         life.act(Action::Snapshot);
         life.until_complete(30, 4);
         life.phase("bare_end");

@@ -58,6 +58,9 @@ struct Run {
     /// Only this layer.
     #[arg(long, value_enum)]
     layer: Option<Layer>,
+    /// Only this life.
+    #[arg(long, value_enum)]
+    life: Option<Kind>,
     /// Stops at the first violation: for planted faults.
     #[arg(long)]
     first: bool,
@@ -223,11 +226,11 @@ fn torture(run: &Run) -> Result<ExitCode> {
 fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let smoke = Effort { subsets: 8, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
-    let long = Effort { subsets: 24, finish_one_in: 4, recoveries: 64, recovery_subsets: 4, threads };
+    let long = Effort { subsets: 48, finish_one_in: 16, recoveries: 32, recovery_subsets: 4, threads };
     let effort = if run.long { long } else { smoke };
     let end = Instant::now() + Duration::from_secs(60 * run.minutes);
     for seed in run.seed.. {
-        for kind in [Kind::Whole, Kind::Bare] {
+        for kind in [Kind::Whole, Kind::Bare].into_iter().filter(|kind| run.life.is_none_or(|life| life == *kind)) {
             let script = Script::rehearse(kind.life(seed), &scratch.join("rehearsal"))?;
             // Of the bare life only the crash points are told from those of the whole one.
             let recoveries = if kind == Kind::Whole { effort.recoveries } else { 0 };
