@@ -26,6 +26,27 @@ fn rows(c: &mut Criterion) {
     group.finish();
 }
 
+/// The same through the BLAKE3 library's own output and a plain sum: what the kernels are measured against.
+fn library(c: &mut Criterion) {
+    let mut group = c.benchmark_group("lthash_library");
+    group.throughput(Throughput::Elements(1));
+    let (mut limbs, mut count) = ([0_u16; 1024], 0_u64);
+    group.bench_function("storage", |bencher| {
+        bencher.iter(|| {
+            count += 1;
+            let mut hasher = blake3::Hasher::new();
+            hasher.update(black_box(&[7; 98])).update(&count.to_le_bytes());
+            let mut bytes = [0; 2048];
+            hasher.finalize_xof().fill(&mut bytes);
+            for (limb, pair) in limbs.iter_mut().zip(bytes.as_chunks::<2>().0) {
+                *limb = limb.wrapping_add(u16::from_le_bytes(*pair));
+            }
+        });
+    });
+    black_box(&limbs);
+    group.finish();
+}
+
 fn states(c: &mut Criterion) {
     let mut group = c.benchmark_group("lthash_states");
     let mut state = LtHash::new();
@@ -36,5 +57,5 @@ fn states(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, rows, states);
+criterion_group!(benches, rows, library, states);
 criterion_main!(benches);

@@ -24,7 +24,11 @@
 //! assert_eq!(state.root(), other.root());
 //! ```
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+mod compress;
 mod element;
+mod kernel;
 mod state;
 
 pub use state::{LIMBS, LtHash, Root, STATE_BYTES, StateError};

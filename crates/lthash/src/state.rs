@@ -8,7 +8,8 @@
 
 use core::fmt;
 
-use crate::element::element;
+use crate::element::root_node;
+use crate::kernel::{Kernel, Sign, place};
 
 /// Limbs of a state.
 pub const LIMBS: usize = 1024;
@@ -21,6 +22,7 @@ pub type Root = [u8; 32];
 /// A lattice state: the sum of its rows' elements.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LtHash {
+    /// In the order of `kernel`, not in the format's.
     limbs: [u16; LIMBS],
 }
 
@@ -48,18 +50,12 @@ impl LtHash {
 
     /// Adds the row `key`, `value`.
     pub fn add(&mut self, key: &[u8], value: &[u8]) {
-        let mut bytes = [0; STATE_BYTES];
-        if element(key, value, &mut bytes) {
-            self.combine(&bytes, u16::wrapping_add);
-        }
+        self.combine(key, value, Sign::Plus);
     }
 
     /// Takes the row `key`, `value` away.
     pub fn subtract(&mut self, key: &[u8], value: &[u8]) {
-        let mut bytes = [0; STATE_BYTES];
-        if element(key, value, &mut bytes) {
-            self.combine(&bytes, u16::wrapping_sub);
-        }
+        self.combine(key, value, Sign::Minus);
     }
 
     /// Adds all rows of `other`.
@@ -89,8 +85,8 @@ impl LtHash {
     /// The state's bytes.
     pub fn to_bytes(&self) -> [u8; STATE_BYTES] {
         let mut bytes = [0; STATE_BYTES];
-        for (pair, limb) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(&self.limbs) {
-            *pair = limb.to_le_bytes();
+        for (at, pair) in bytes.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+            *pair = self.limbs[place(at)].to_le_bytes();
         }
         bytes
     }
@@ -98,15 +94,15 @@ impl LtHash {
     /// The state with these bytes; every 2048 bytes are one.
     pub fn from_bytes(bytes: &[u8; STATE_BYTES]) -> Self {
         let mut state = Self::new();
-        state.combine(bytes, u16::wrapping_add);
+        for (at, pair) in bytes.as_chunks::<2>().0.iter().enumerate() {
+            state.limbs[place(at)] = u16::from_le_bytes(*pair);
+        }
         state
     }
 
-    /// Combines each limb with the element's. A plain loop over fixed arrays, so that it becomes vector code.
-    #[inline(always)]
-    fn combine(&mut self, bytes: &[u8; STATE_BYTES], with: impl Fn(u16, u16) -> u16) {
-        for (limb, pair) in self.limbs.iter_mut().zip(bytes.as_chunks::<2>().0) {
-            *limb = with(*limb, u16::from_le_bytes(*pair));
+    fn combine(&mut self, key: &[u8], value: &[u8], sign: Sign) {
+        if let Some(root) = root_node(key, value) {
+            Kernel::detect().combine(&mut self.limbs, &root, sign);
         }
     }
 }
@@ -156,7 +152,7 @@ mod tests {
         let mut bytes = [0; STATE_BYTES];
         bytes[2] = 0x34;
         bytes[3] = 0x12;
-        assert_eq!(LtHash::from_bytes(&bytes).limbs[1], 0x1234);
+        assert_eq!(LtHash::from_bytes(&bytes).limbs[place(1)], 0x1234);
     }
 
     #[test]
