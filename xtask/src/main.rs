@@ -7,6 +7,7 @@
 //! - [`tidy`]: the rules of the house that a compiler does not know.
 //! - [`setup`]: what a bare machine lacks.
 
+mod bench;
 mod demo;
 mod generate;
 mod one_rocksdb;
@@ -39,6 +40,8 @@ enum Command {
     Test(test::Arguments),
     /// Breaks everything that can be broken, and checks that nothing is lost.
     Torture(torture::Arguments),
+    /// Runs whole nodes and prints what they did beside the limits of this machine.
+    Bench(bench::Arguments),
     /// Checks the rules of the house: layers, sizes, documents, habits.
     Tidy,
     /// Writes the generated pages below docs/.
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Torture(arguments) => torture::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Gen(arguments) => generate::run(&arguments),
     };

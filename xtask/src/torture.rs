@@ -10,7 +10,6 @@
 
 mod fuzz;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -114,9 +113,9 @@ fn build(layers: &[&Layer]) -> Result<()> {
 }
 
 fn run_layer(layer: &Layer, arguments: &Arguments) -> Result<Value> {
-    let program = release_dir().join(layer.packages[0]);
+    let program = run::release_dir().join(layer.packages[0]);
     // Kept, with the recordings that repeat a failure, until the next run.
-    let folder = release_dir().join("torture");
+    let folder = run::release_dir().join("torture");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let report = folder.join(format!("{}.json", layer.name));
     if report.exists() {
@@ -136,14 +135,9 @@ fn run_layer(layer: &Layer, arguments: &Arguments) -> Result<Value> {
     Ok(report)
 }
 
-/// Where cargo puts what it builds in release.
-fn release_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), PathBuf::from).join("release")
-}
-
 /// Keeps a layer's report, of a run that is not published too, until the next run.
 fn keep(layer: &str, report: &Value) -> Result<()> {
-    let path = release_dir().join("torture").join(format!("{layer}.json"));
+    let path = run::release_dir().join("torture").join(format!("{layer}.json"));
     let text = serde_json::to_string_pretty(report)? + "\n";
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }

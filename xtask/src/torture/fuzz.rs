@@ -26,7 +26,7 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// # Errors
 /// No nightly compiler, a build that fails, I/O. An input that makes a target panic is no error but a violation.
 pub(super) fn run(seed: u64, seconds: u64) -> Result<Value> {
-    let folder = super::release_dir().join("torture/fuzz");
+    let folder = run::release_dir().join("torture/fuzz");
     let programs = build(&folder)?;
     let began = Instant::now();
     let (mut figures, mut targets, mut violations) = (Map::new(), Vec::new(), Vec::new());

@@ -1,0 +1,30 @@
+//! `cargo xtask bench`: the whole runs of `benches/wholes`, beside the limits of this machine.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::{run, setup};
+
+/// What `cargo xtask bench` takes.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Where homes are made and kept for the next run; on the disk that is to be measured.
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    /// Passed on: `cargo xtask bench -- --batch 1000 --writes 500 --json FILE`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    passed_on: Vec<String>,
+}
+
+/// Builds the runs and the program that makes their homes, and runs them.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    setup::run()?;
+    run::check(&mut run::cargo(["build", "--release", "--locked", "--package", "benches", "--package", "ferry-cli"]))?;
+    let programs = run::release_dir();
+    let scratch = arguments.scratch.clone().unwrap_or_else(|| programs.join("bench"));
+    std::fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
+    let mut command = std::process::Command::new(programs.join("wholes"));
+    command.arg("--ferry").arg(programs.join("ferry")).arg("--scratch").arg(scratch).args(&arguments.passed_on);
+    run::check(&mut command)
+}
