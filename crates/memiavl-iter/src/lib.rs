@@ -29,6 +29,7 @@
 //! # Ok::<(), memiavl_iter::Error>(())
 //! ```
 
+mod checked;
 mod error;
 mod hash;
 mod layout;

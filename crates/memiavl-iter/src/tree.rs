@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use changeset::Hash;
 
+use crate::checked::Checked;
 use crate::error::Error;
 use crate::hash::{EMPTY_ROOT, branch_hash, leaf_hash};
 use crate::layout::{
@@ -22,6 +23,8 @@ pub struct TreeSnapshot<B = Mmap> {
     nodes: B,
     leaves: B,
     kvs: B,
+    checked_branches: Checked,
+    checked_leaves: Checked,
 }
 
 impl TreeSnapshot<Mmap> {
@@ -61,7 +64,9 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
         if branch_count != expected {
             return Err(Error::BranchCount { path: dir.join(FILE_NODES), expected, got: branch_count });
         }
-        Ok(Self { dir, version, nodes, leaves, kvs })
+        let of = |file: &B| Checked::new(file.as_ref().len() / RECORD_BYTES);
+        let (checked_branches, checked_leaves) = (of(&nodes), of(&leaves));
+        Ok(Self { dir, version, nodes, leaves, kvs, checked_branches, checked_leaves })
     }
 
     pub(crate) fn records(&self) -> Records<'_> {
@@ -150,21 +155,22 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
         }
     }
 
-    /// Checks that a leaf's version, key and value are what its stored hash says.
+    /// Checks that a leaf's version, key and value are what its stored hash says, unless it has passed before.
     ///
     /// # Errors
     /// [`Error::HashMismatch`].
     pub fn verify_leaf(&self, leaf: &Leaf<'_>) -> Result<(), Error> {
-        self.records().verify_leaf(leaf)
+        self.checked_leaves.once(leaf.id.0, || self.records().verify_leaf(leaf))
     }
 
     /// Checks that a branch's height, size and version, and the stored hashes of both children, are what its stored hash
-    /// says. Who has checked the parent so, up to a root that is trusted, can trust this branch and its children's hashes.
+    /// says, unless it has passed before. Who has checked the parent so, up to a root that is trusted, can trust this branch
+    /// and its children's hashes.
     ///
     /// # Errors
     /// [`Error::HashMismatch`].
     pub fn verify_branch(&self, branch: &Branch<'_>) -> Result<(), Error> {
-        self.records().verify_branch_hash(branch)
+        self.checked_branches.once(branch.id.index, || self.records().verify_branch_hash(branch))
     }
 }
 

@@ -69,7 +69,11 @@ impl Edit<'_> {
     /// The height of a subtree. What is turned depends on it, and a mapped one need not be taken into memory for that.
     fn height(&self, node: At<'_>) -> Result<u8> {
         match node {
-            At::Branch(id) => Ok(self.base.verified_branch(id)?.height),
+            At::Branch(id) => {
+                let branch = self.base.snapshot().branch(id)?;
+                self.base.snapshot().verify_branch(&branch)?;
+                Ok(branch.height)
+            }
             At::Leaf(_) | At::Mem(_) => Ok(self.base.shape(node)?.height),
         }
     }
