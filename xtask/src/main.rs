@@ -11,6 +11,7 @@ mod bench;
 mod demo;
 mod generate;
 mod one_rocksdb;
+mod planted;
 mod reliability;
 mod run;
 mod setup;
@@ -42,6 +43,8 @@ enum Command {
     Torture(torture::Arguments),
     /// Runs whole nodes and prints what they did beside the limits of this machine.
     Bench(bench::Arguments),
+    /// Plants the known faults of the field one by one, and has each found.
+    Planted(planted::Arguments),
     /// Checks the rules of the house: layers, sizes, documents, habits.
     Tidy,
     /// Writes the generated pages below docs/.
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Torture(arguments) => torture::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Planted(arguments) => planted::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Gen(arguments) => generate::run(&arguments),
     };

@@ -52,6 +52,8 @@ pub(crate) struct Rig<'a> {
     pub(crate) script: &'a Script,
     pub(crate) seed: u64,
     pub(crate) kind: Kind,
+    /// The only part of the life whose crash points are tried.
+    pub(crate) phase: Option<&'a str>,
     pub(crate) effort: Effort,
     /// A directory on a tmpfs.
     pub(crate) scratch: &'a Path,
@@ -147,7 +149,7 @@ impl Rig<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            if !moment.advance(op, &self.script.life)? {
+            if !moment.advance(op, &self.script.life)? || self.phase.is_some_and(|phase| phase != moment.phase) {
                 continue;
             }
             let (point, phase) = (moment.point as u64, moment.phase);

@@ -212,6 +212,11 @@ impl Life {
         life.done()
     }
 
+    /// Whether a part of the life has this name.
+    pub(crate) fn has_phase(&self, phase: &str) -> bool {
+        self.steps.iter().any(|step| step.phase == phase)
+    }
+
     /// The state before step `step`.
     pub(crate) fn before(&self, step: usize) -> usize {
         step.checked_sub(1).map_or(0, |before| self.steps[before].after)

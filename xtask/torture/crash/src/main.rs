@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 
 use crate::crash_points::{Effort, Rig};
@@ -61,6 +61,9 @@ struct Run {
     /// Only this life.
     #[arg(long, value_enum)]
     life: Option<Kind>,
+    /// Only the crash points of this part of a life.
+    #[arg(long, value_name = "NAME", requires = "life")]
+    phase: Option<String>,
     /// Stops at the first violation: for planted faults.
     #[arg(long)]
     first: bool,
@@ -232,10 +235,14 @@ fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -
     for seed in run.seed.. {
         for kind in [Kind::Whole, Kind::Bare].into_iter().filter(|kind| run.life.is_none_or(|life| life == *kind)) {
             let script = Script::rehearse(kind.life(seed), &scratch.join("rehearsal"))?;
+            if let Some(phase) = run.phase.as_deref().filter(|phase| !script.life.has_phase(phase)) {
+                bail!("there is no such part of the life: life={} phase={phase}", kind.word());
+            }
             // Of the bare life only the crash points are told from those of the whole one.
-            let recoveries = if kind == Kind::Whole { effort.recoveries } else { 0 };
+            let recoveries = if kind == Kind::Whole && run.phase.is_none() { effort.recoveries } else { 0 };
             let effort = Effort { recoveries, ..effort };
-            let rig = Rig { script: &script, seed, kind, effort, scratch, keep: &run.keep, stop };
+            let phase = run.phase.as_deref();
+            let rig = Rig { script: &script, seed, kind, phase, effort, scratch, keep: &run.keep, stop };
             if kind == Kind::Whole && run.layer != Some(Layer::Crash) {
                 rig.faults(1, report)?;
             }

@@ -46,6 +46,9 @@ pub(crate) struct Arguments {
     /// Only the cases whose words begin like this.
     #[arg(long, value_name = "WORDS", default_value = "")]
     only: String,
+    /// Stops at the first violation: for planted faults.
+    #[arg(long)]
+    first: bool,
     /// Keep the undamaged homes here, or take them from here if they are there.
     #[arg(long, value_name = "DIR")]
     homes: Option<PathBuf>,
@@ -83,9 +86,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     pool.run(arguments.workers, |event| {
         if let Event::Judged { index, verdict } = event
             && let Some(violation) = ledger.enter(&pool.cases[index], &classes[index], &verdict)
-            && ledger.violation_count <= TOLD_MAX
         {
-            eprintln!("VIOLATION {violation}");
+            stop.fetch_or(arguments.first, Ordering::Relaxed);
+            if ledger.violation_count <= TOLD_MAX {
+                eprintln!("VIOLATION {violation}");
+            }
         }
         progress.tell(&ledger);
     })?;
