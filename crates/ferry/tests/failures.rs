@@ -121,6 +121,9 @@ fn b1_copy_of_a_home_in_mid_migration_is_whole() {
     assert_eq!(state(&there), before);
     for node in [&mut here, &mut there] {
         migrate_all(node);
+        for module in common::MODULES {
+            assert_eq!(left_in_memiavl(node, module), 0, "{module}");
+        }
     }
     assert_eq!(here.last_commit_info(), there.last_commit_info());
     assert_eq!(state(&here), state(&there));

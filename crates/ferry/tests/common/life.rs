@@ -54,12 +54,16 @@ pub(crate) fn beat(node: &mut Node) -> ferry::Committed {
     block(node, changes("bank", vec![set(b"beat", &height.to_be_bytes())]))
 }
 
-/// All that readers see.
+/// All that readers see. A scan is the union of both stores whatever the cursor says, so each key is read by itself too.
 pub(crate) fn state(node: &Node) -> State {
     let view = node.view().expect("a view");
     let pairs = |store: &str| {
         let scan = view.scan(store, &ScanRange::ALL, ScanOrder::Ascending).expect("a scan");
-        scan.collect::<Result<Vec<_>, _>>().expect("pairs")
+        let pairs = scan.collect::<Result<Vec<_>, _>>().expect("pairs");
+        for (key, value) in &pairs {
+            assert_eq!(view.get(store, key).expect("reads").as_ref(), Some(value), "{store} {key:?}");
+        }
+        pairs
     };
     super::MODULES.iter().map(|store| ((*store).to_owned(), pairs(store))).collect()
 }
