@@ -292,6 +292,9 @@ fn batch_that_drains_the_last_tree_completes_at_once() {
     assert!(rig.manager.is_complete());
     let records = vec![KvPair::delete(BOUNDARY_KEY), KvPair::set(VERSION_KEY, encode_version(1).to_vec())];
     assert_eq!(plan.new.last(), Some(&NamedChangeSet::new("migration", records)));
+    for (module, key) in [("acc", "a1"), ("acc", "a2"), ("bank", "b1"), ("bank", "b2"), ("wasm", "w")] {
+        assert_eq!(rig.in_old(module, key), None, "{module} {key}");
+    }
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub(crate) struct Rig<'a> {
     pub(crate) kind: Kind,
     /// The only part of the life whose crash points are tried.
     pub(crate) phase: Option<&'a str>,
+    /// A fault of the rig's own that it must find: syncs are forgotten, and a block is expected that never was.
+    pub(crate) plant: bool,
     pub(crate) effort: Effort,
     /// A directory on a tmpfs.
     pub(crate) scratch: &'a Path,
@@ -149,7 +151,11 @@ impl Rig<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            if !moment.advance(op, &self.script.life)? || self.phase.is_some_and(|phase| phase != moment.phase) {
+            let is_forgotten = self.plant && matches!(op, Op::Sync { .. });
+            if is_forgotten
+                || !moment.advance(op, &self.script.life)?
+                || self.phase.is_some_and(|phase| phase != moment.phase)
+            {
                 continue;
             }
             let (point, phase) = (moment.point as u64, moment.phase);

@@ -45,6 +45,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) step: u64,
     /// No operation behind this one.
     pub(crate) until: u64,
+    /// Expects a block that never was.
+    pub(crate) plant: bool,
 }
 
 /// The child: fails one operation after the other.
@@ -83,9 +85,13 @@ fn one(home: &Path, script: &Script, control: &mut Control, plan: &Plan<'_>, at:
     crate::image::clear(home)?;
     control.order(&format!("fail {} {at} {}", plan.way, plan.duration))?;
     let run = || attempt(home, script, control, plan);
-    let (goals, outcome) = catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(anyhow!(words(&*panic))))?;
+    let (mut goals, outcome) =
+        catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| Err(anyhow!(words(&*panic))))?;
     let answer = control.answer()?;
     let met: u64 = answer.split(' ').nth(1).context("no answer")?.parse()?;
+    if plan.plant {
+        goals = vec![Goal { state: script.life.last(), step: script.life.steps.len() }];
+    }
     // Going on to the end costs more than all the rest.
     check_home(script, home, &goals, at % 4 == 1).context("opening again without a fault")?;
     Ok((met > 0).then_some(outcome))
@@ -208,6 +214,7 @@ impl Rig<'_> {
         line.extend(["--home".to_owned(), scene.home.to_string_lossy().into_owned()]);
         line.extend(["--way", way, "--duration", duration].map(str::to_owned));
         line.extend(["--from".to_owned(), from.to_string(), "--step".to_owned(), step.to_string()]);
+        line.extend(self.plant.then(|| "--plant".to_owned()));
         let mut command = scene.command(&line, false)?;
         let mut child = command.stderr(Stdio::null()).spawn().context("cannot start a child")?;
         let out = child.stdout.take().context("a child without output")?;

@@ -67,6 +67,9 @@ struct Run {
     /// Stops at the first violation: for planted faults.
     #[arg(long)]
     first: bool,
+    /// The rig itself is broken so that it must find something: syncs are forgotten, and a block is expected that never was.
+    #[arg(long)]
+    plant: bool,
     /// Writes the results there instead of printing them.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -105,6 +108,8 @@ enum Command {
         fault: Fault,
         #[arg(long)]
         step: u64,
+        #[arg(long)]
+        plant: bool,
     },
     /// Recovers below the recorder.
     #[command(hide = true)]
@@ -189,9 +194,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         None => torture(&arguments.run),
         Some(Command::Replay(replay)) => repeat(&replay),
         Some(Command::ReplayFault(fault)) => repeat_fault(&fault),
-        Some(Command::Faults { home, fault, step }) => {
+        Some(Command::Faults { home, fault, step, plant }) => {
             let Fault { seed, way, duration, from } = fault;
-            let plan = faults::Plan { way: &way, duration: &duration, from, step, until: u64::MAX };
+            let plan = faults::Plan { way: &way, duration: &duration, from, step, until: u64::MAX, plant };
             faults::fail_all(&home, seed, &plan).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Live(home)) => child::live(&home.home, home.life, home.seed).map(|()| ExitCode::SUCCESS),
@@ -242,7 +247,8 @@ fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -
             let recoveries = if kind == Kind::Whole && run.phase.is_none() { effort.recoveries } else { 0 };
             let effort = Effort { recoveries, ..effort };
             let phase = run.phase.as_deref();
-            let rig = Rig { script: &script, seed, kind, phase, effort, scratch, keep: &run.keep, stop };
+            let (keep, plant) = (&run.keep, run.plant);
+            let rig = Rig { script: &script, seed, kind, phase, plant, effort, scratch, keep, stop };
             if kind == Kind::Whole && run.layer != Some(Layer::Crash) {
                 rig.faults(1, report)?;
             }

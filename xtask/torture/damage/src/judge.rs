@@ -86,6 +86,8 @@ pub(crate) struct Judge {
     own: PathBuf,
     oracles: BTreeMap<World, Oracle>,
     databases: BTreeMap<&'static str, Database>,
+    /// Unless it is to be shown that the rig says so when nothing is wrong for no reason that it knows.
+    pub(crate) damages: bool,
 }
 
 impl Judge {
@@ -103,7 +105,7 @@ impl Judge {
                 databases.insert(home.name, database);
             }
         }
-        Ok(Self { homes: homes.to_owned(), own: own.to_owned(), oracles, databases })
+        Ok(Self { homes: homes.to_owned(), own: own.to_owned(), oracles, databases, damages: true })
     }
 
     /// Damages a copy of the case's home and tells what becomes of it.
@@ -115,7 +117,9 @@ impl Judge {
             std::fs::remove_dir_all(&dir)?;
         }
         share(&self.homes.join(home.name), &dir)?;
-        self.damage(&dir, home, case)?;
+        if self.damages {
+            self.damage(&dir, home, case)?;
+        }
         let trial = Trial { dir: &dir, home, oracle };
         Ok(match &case.target {
             Target::Row { family, key } if family == "undo" => trial.back_and_on(height_of(key)),

@@ -51,6 +51,9 @@ enum Command {
         /// Where the undamaged homes are.
         #[arg(long)]
         homes: PathBuf,
+        /// Damages nothing.
+        #[arg(long)]
+        plant: bool,
     },
 }
 
@@ -59,7 +62,7 @@ fn main() -> ExitCode {
     let done = match &arguments.command {
         None => run::run(&arguments.run),
         Some(Command::Replay(replay)) => run::replay(replay),
-        Some(Command::Worker { homes }) => worker::serve(homes).map(|()| ExitCode::SUCCESS),
+        Some(Command::Worker { homes, plant }) => worker::serve(homes, *plant).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -30,6 +30,8 @@ pub(crate) struct Pool {
     pub(crate) cases: Arc<Vec<Case>>,
     pub(crate) homes: PathBuf,
     pub(crate) stop: Arc<AtomicBool>,
+    /// Whether the workers damage nothing.
+    pub(crate) plant: bool,
 }
 
 impl Pool {
@@ -61,14 +63,14 @@ impl Pool {
     }
 
     fn work(&self, next: &AtomicUsize, verdicts: &Sender<(usize, Verdict)>) -> Result<()> {
-        let mut worker = Worker::start(&self.homes)?;
+        let mut worker = Worker::start(&self.homes, self.plant)?;
         while !self.stop.load(Ordering::Relaxed) {
             let index = next.fetch_add(1, Ordering::Relaxed);
             let Some(case) = self.cases.get(index) else { break };
             let verdict = match worker.judge(case)? {
                 Ok(verdict) => verdict,
                 Err(death) => {
-                    worker = Worker::start(&self.homes)?;
+                    worker = Worker::start(&self.homes, self.plant)?;
                     Verdict::died(death)
                 }
             };
@@ -87,10 +89,11 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(homes: &Path) -> Result<Self> {
+    fn start(homes: &Path, plant: bool) -> Result<Self> {
         let program = std::env::current_exe().context("where this program is")?;
         let mut command = Command::new(program);
-        command.arg("worker").arg("--homes").arg(homes).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("worker").arg("--homes").arg(homes).args(plant.then_some("--plant"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().context("cannot start a worker")?;
         let stdin = child.stdin.take();
         let stdout = child.stdout.take().context("a worker has a stdout")?;

@@ -49,6 +49,9 @@ pub(crate) struct Arguments {
     /// Stops at the first violation: for planted faults.
     #[arg(long)]
     first: bool,
+    /// The rig itself is broken so that it must find something: nothing is damaged, and nobody knows why nothing is wrong.
+    #[arg(long)]
+    plant: bool,
     /// Keep the undamaged homes here, or take them from here if they are there.
     #[arg(long, value_name = "DIR")]
     homes: Option<PathBuf>,
@@ -81,7 +84,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     eprintln!("torture-damage: {mode}, seed={} cases={} workers={}", plan.seed, cases.len(), arguments.workers);
 
     let mut ledger = Ledger::default();
-    let pool = Pool { cases: Arc::new(cases), homes: place.homes.clone(), stop: Arc::clone(&stop) };
+    let pool =
+        Pool { cases: Arc::new(cases), homes: place.homes.clone(), stop: Arc::clone(&stop), plant: arguments.plant };
     let mut progress = Progress::new(pool.cases.len());
     pool.run(arguments.workers, |event| {
         if let Event::Judged { index, verdict } = event

@@ -24,7 +24,7 @@ fn take_panic() -> Option<String> {
 }
 
 /// Judges until stdin ends.
-pub(crate) fn serve(homes: &Path) -> Result<()> {
+pub(crate) fn serve(homes: &Path, plant: bool) -> Result<()> {
     // The parent decides when a run ends; what is sent to the whole group is not for a worker.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
@@ -33,7 +33,8 @@ pub(crate) fn serve(homes: &Path) -> Result<()> {
         *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(panic.to_string());
     }));
     let own = tempfile::tempdir_in(homes.parent().unwrap_or(homes))?;
-    let judge = Judge::new(homes, own.path())?;
+    let mut judge = Judge::new(homes, own.path())?;
+    judge.damages = !plant;
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "ready")?;
     stdout.flush()?;

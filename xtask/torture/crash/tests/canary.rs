@@ -1,0 +1,35 @@
+//! A rig that cannot fail proves nothing: it is broken on purpose, in both layers, and must end in violations.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The violations of a short run whose rig is broken.
+fn violations(words: &[&str]) -> Vec<String> {
+    let program = Path::new(env!("CARGO_BIN_EXE_torture-crash"));
+    let target = program.parent().and_then(Path::parent).expect("cargo's directory");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--release", "--locked", "--quiet", "--package", "torture-recorder", "--target-dir"]);
+    assert!(build.arg(target).status().expect("cargo starts").success());
+    let keep = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(program);
+    command.args(["--seed", "1", "--first", "--plant"]).args(words).arg("--keep").arg(keep.path());
+    let output = command.output().expect("the rig starts");
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    let violations = report["violations"].as_array().expect("a list").iter();
+    violations.map(|violation| violation["what"].as_str().expect("a text").to_owned()).collect()
+}
+
+#[test]
+fn a_disk_that_forgets_what_was_synced_is_found() {
+    let found = violations(&["--layer", "crash", "--life", "whole", "--phase", "birth"]);
+    assert!(found.iter().any(|what| what.contains("must not be the last one")), "{found:?}");
+}
+
+#[test]
+fn a_block_that_is_not_there_behind_a_failed_operation_is_found() {
+    let found = violations(&["--layer", "faults"]);
+    assert!(found.iter().any(|what| what.contains("must not be the last one")), "{found:?}");
+}
