@@ -25,6 +25,10 @@ use crate::run;
 const FOLDER: &str = "xtask/torture/planted";
 /// A rig that has not found a fault by then has not found it.
 const SECONDS_MAX: u64 = 300;
+/// The kill rig's complaint that it has not met all kill points: a short campaign always has it.
+const UNMET: &str = "out of reach";
+/// Characters of what a rig says that are shown.
+const SAID_MAX: usize = 240;
 /// Directories of cargo's that hold what is not ours: copied, so that RocksDB is not compiled once more.
 const BUILT: [&str; 3] = [".fingerprint", "build", "deps"];
 
@@ -71,12 +75,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         copy.plant(&fault.patch)?;
         for finder in fault.finders.iter().filter(|finder| arguments.by.is_empty() || finder.is_of(&arguments.by)) {
             eprintln!("planted: {}: {finder}", fault.name);
-            copy.build(finder)?;
+            // A fault that does not compile proves nothing, so building is apart from finding.
+            let built = copy.build(finder);
             let began = Instant::now();
-            let found = copy.find(finder)?;
-            unfound += usize::from(!found);
-            let verdict = if found { "found" } else { "NOT FOUND" };
-            table.push(format!("{} | {finder} | {verdict} in {} s", fault.name, began.elapsed().as_secs()));
+            let said = if built.is_ok() { copy.find(finder)? } else { None };
+            unfound += usize::from(said.is_none());
+            let said = match (built, said) {
+                (Err(error), _) => format!("DOES NOT BUILD: {error}"),
+                (Ok(()), None) => "NOT FOUND".to_owned(),
+                (Ok(()), Some(said)) => format!("found: {said}"),
+            };
+            table.push(format!("{} | {finder} | {} s | {said}", fault.name, began.elapsed().as_secs()));
             eprintln!("planted: {}", table.last().map_or("", String::as_str));
         }
     }
@@ -177,12 +186,12 @@ impl Kind {
         }
     }
 
-    /// What is said where something was found, and not where it could not be looked for.
+    /// What stands in the line where something was found, and not where it could not be looked for.
     const fn verdict(self) -> &'static str {
         match self {
             Self::Crash | Self::Faults => "violation (",
             Self::Damage => "VIOLATION ",
-            Self::Kill => "\"image\": \"",
+            Self::Kill => "\"what\": \"",
             Self::Test => "test result: FAILED",
         }
     }
@@ -251,7 +260,6 @@ impl Copy {
         command
     }
 
-    /// A fault that does not compile proves nothing, so building is apart from finding.
     fn build(&self, finder: &Finder) -> Result<()> {
         let Some((packages, _)) = finder.kind.rig() else {
             return run::check(&mut self.tests(finder, false));
@@ -263,23 +271,34 @@ impl Copy {
         run::check(&mut command)
     }
 
-    /// Whether `finder` finds the fault that is planted.
-    fn find(&self, finder: &Finder) -> Result<bool> {
+    /// What `finder` says of the fault that is planted; none if it does not find it.
+    fn find(&self, finder: &Finder) -> Result<Option<String>> {
         let Some((packages, words)) = finder.kind.rig() else {
             let output = self.tests(finder, true).output().context("cannot start the tests")?;
-            // A test binary that ends otherwise has not failed a test: the process died, or there was no such test.
-            return Ok(!output.status.success() && says(&output, finder.kind.verdict()));
+            return Ok(said(finder.kind, output.status.success(), &text(&output)));
         };
         let mut command = Command::new("timeout");
         command.current_dir(&self.checkout).env("CARGO_TARGET_DIR", &self.target).stdin(Stdio::null());
         command.arg(SECONDS_MAX.to_string()).arg(self.target.join("release").join(packages[0]));
         let output = command.args(words).args(&finder.words).output().context("cannot start the rig")?;
-        Ok(output.status.code() == Some(1) && says(&output, finder.kind.verdict()))
+        Ok(said(finder.kind, output.status.code() != Some(1), &text(&output)))
     }
 }
 
-fn says(output: &Output, words: &str) -> bool {
-    [&output.stdout, &output.stderr].iter().any(|text| String::from_utf8_lossy(text).contains(words))
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
+}
+
+/// The line that tells of the fault, or the names of the tests that failed. A test binary or a rig that ended for another
+/// reason has found nothing.
+fn said(kind: Kind, is_fine: bool, text: &str) -> Option<String> {
+    let mut told = text.lines().filter(|line| line.contains(kind.verdict()) && !line.contains(UNMET)).map(str::trim);
+    let line = told.next().filter(|_| !is_fine)?;
+    if kind != Kind::Test {
+        return Some(line.chars().take(SAID_MAX).collect());
+    }
+    let failed = text.lines().filter_map(|line| line.strip_prefix("---- ")?.strip_suffix(" stdout ----"));
+    Some(failed.collect::<Vec<_>>().join(", "))
 }
 
 fn target_dir() -> PathBuf {
@@ -312,6 +331,17 @@ mod tests {
         assert_eq!(found.iter().map(Finder::to_string).collect::<Vec<_>>(), ["crash --life bare", "test -p ferry a1"]);
         assert!(finders("A fault.\n\ndiff --git a/x b/x\n").is_err());
         assert!(finders("Found by: chance\n\ndiff --git a/x b/x\n").is_err());
+    }
+
+    #[test]
+    fn what_ended_for_another_reason_has_found_nothing() {
+        let tests = "running 2 tests\n---- a::b stdout ----\npanicked\ntest result: FAILED. 1 passed; 1 failed\n";
+        assert_eq!(said(Kind::Test, false, tests).as_deref(), Some("a::b"));
+        assert_eq!(said(Kind::Test, false, "error: no such test\n"), None);
+        let rig = "crash: 3/9\nviolation (birth): a block is gone\n  torture-crash replay\n";
+        assert_eq!(said(Kind::Crash, false, rig).as_deref(), Some("violation (birth): a block is gone"));
+        assert_eq!(said(Kind::Crash, true, rig), None);
+        assert_eq!(said(Kind::Crash, false, "error: no scratch directory\n"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! corpora in the repository are only read.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -140,12 +140,18 @@ impl Target<'_> {
         let said = String::from_utf8_lossy(&said);
         let mut found = read(&said).with_context(|| format!("what {} did: {}", self.name, log.display()))?;
         found.seconds = began.elapsed().as_secs();
-        if !status.success() {
-            let input = said.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path);
-            let replay = format!("{} {}", self.program.display(), input.unwrap_or("(no input was kept)"));
-            found.violation = Some(json!({"replay": replay, "phase": self.name, "what": format!("{status}")}));
-        }
+        found.violation = self.violation(status, &said);
         Ok(found)
+    }
+
+    /// The input that the fuzzer ended of, if it did not come to its end.
+    fn violation(&self, status: ExitStatus, said: &str) -> Option<Value> {
+        if status.success() {
+            return None;
+        }
+        let input = said.lines().find_map(|line| line.split_once("Test unit written to ")).map(|(_, path)| path);
+        let replay = format!("{} {}", self.program.display(), input.unwrap_or("(no input was kept)"));
+        Some(json!({"replay": replay, "phase": self.name, "what": format!("{status}")}))
     }
 }
 
@@ -168,6 +174,19 @@ mod tests {
         let found = read(said).expect("figures");
         assert_eq!((found.executions, found.edges), (4096, 245));
         assert!(read("it died\n").is_err());
+    }
+
+    #[test]
+    fn an_input_that_a_target_dies_of_is_a_violation() {
+        let target = Target { name: "canary", program: PathBuf::from("/build/canary"), folder: PathBuf::new() };
+        let ended = |program: &str| Command::new(program).status().expect("it starts");
+        let said = "panicked at canary\nartifact_prefix='/k/'; Test unit written to /k/crash-1\n";
+        let violation = target.violation(ended("false"), said).expect("it died");
+        assert_eq!(
+            (violation["replay"].as_str(), violation["phase"].as_str()),
+            (Some("/build/canary /k/crash-1"), Some("canary"))
+        );
+        assert_eq!(target.violation(ended("true"), said), None);
     }
 
     #[test]
