@@ -340,7 +340,9 @@ impl Builder {
             ("evm", Some(0x08)) => vec![self.random.random_range(1..9); 32],
             ("evm", Some(0x03)) => vec![self.random.random_range(0..9); 32],
             _ => {
-                let bytes = self.random.random_range(1..80);
+                // Some values are empty, which is not absent; code that is empty is.
+                let least = if store == "evm" { 1 } else { 0 };
+                let bytes = self.random.random_range(1..80_usize).saturating_sub(10).max(least);
                 (0..bytes).map(|_| self.random.random()).collect()
             }
         };
