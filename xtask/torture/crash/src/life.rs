@@ -254,6 +254,9 @@ impl Builder {
         if let Action::Reopen | Action::Save = action {
             self.model.reopen();
         }
+        if let Action::Snapshot = action {
+            assert!(self.model.version < 3, "the life asks for a snapshot of a memiavl that rests");
+        }
         let after = *self.chain.last().unwrap_or(&0);
         self.life.steps.push(Step { phase: self.phase, action, after });
     }
@@ -340,10 +343,10 @@ impl Builder {
             ("evm", Some(0x08)) => vec![self.random.random_range(1..9); 32],
             ("evm", Some(0x03)) => vec![self.random.random_range(0..9); 32],
             _ => {
+                let bytes = self.random.random_range(1..80);
+                let value: Vec<u8> = (0..bytes).map(|_| self.random.random()).collect();
                 // Some values are empty, which is not absent; code that is empty is.
-                let least = if store == "evm" { 1 } else { 0 };
-                let bytes = self.random.random_range(1..80_usize).saturating_sub(10).max(least);
-                (0..bytes).map(|_| self.random.random()).collect()
+                if store != "evm" && value[0] < 32 { Vec::new() } else { value }
             }
         };
         (store.to_owned(), KvPair::set(key, value))
