@@ -254,8 +254,9 @@ impl Builder {
         if let Action::Reopen | Action::Save = action {
             self.model.reopen();
         }
-        if let Action::Snapshot = action {
-            assert!(self.model.version < 3, "the life asks for a snapshot of a memiavl that rests");
+        if self.model.version == 3 && matches!(action, Action::Snapshot) {
+            // In some lives the last migration is over by then, and memiavl rests.
+            return;
         }
         let after = *self.chain.last().unwrap_or(&0);
         self.life.steps.push(Step { phase: self.phase, action, after });

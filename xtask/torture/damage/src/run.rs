@@ -44,8 +44,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = std::thread::available_parallelism().map_or(1, usize::from))]
     workers: usize,
     /// Only the cases whose words begin like this.
-    #[arg(long, value_name = "WORDS", default_value = "")]
-    only: String,
+    #[arg(long, value_name = "WORDS", num_args = 1..)]
+    only: Vec<String>,
     /// Stops at the first violation: for planted faults.
     #[arg(long)]
     first: bool,
@@ -78,7 +78,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let place = Place::new(arguments.homes.as_deref())?;
     let plan = Plan { seed: arguments.seed, long: arguments.long };
     let mut cases = cases(&place.homes, plan)?;
-    cases.retain(|(case, _)| case.to_string().starts_with(&arguments.only));
+    let only = arguments.only.join(" ");
+    cases.retain(|(case, _)| case.to_string().starts_with(&only));
     let (cases, classes): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
     let mode = if arguments.long { "long" } else { "smoke" };
     eprintln!("torture-damage: {mode}, seed={} cases={} workers={}", plan.seed, cases.len(), arguments.workers);
