@@ -55,7 +55,8 @@ fn left_in_memiavl(node: &Node, module: &str) -> u64 {
 #[test]
 fn a1_lost_batch_cannot_happen() {
     // Before the commit point nothing has left memiavl; behind it everything is in FlatKV.
-    for (point, happened) in [(KillPoint::Worked, false), (KillPoint::Durable, true)] {
+    for point in [KillPoint::Worked, KillPoint::Durable, KillPoint::HandedOver, KillPoint::Published] {
+        let happened = point != KillPoint::Worked;
         let (copied, height, after) = died_at(point);
         let mut node = Node::open(&copied.path().join("home"), options(2)).expect("recovers");
         assert_eq!(node.height(), height - u64::from(!happened), "{point}");
