@@ -58,6 +58,13 @@ pub trait History {
     /// I/O and corruption.
     fn retired(&self) -> StoreResult<Option<u64>>;
 
+    /// The last import of rows past the blocks: its height, and the roots of the stores as it left them. The commit info of
+    /// its block stays as it was, and no rollback leads below it. None if there was no import.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    fn imported(&self) -> StoreResult<Option<CommitInfo>>;
+
     /// Whether its last blocks were left to the operating system: a power cut may have taken them back.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use migrate_core::{ErrorKind, kind_of_store};
+use migrate_core::{ErrorKind, Mode, kind_of_store};
 
 /// An error of a node. [`kind`](Self::kind) says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,38 @@ pub enum Error {
         /// Where the stores were built.
         next: PathBuf,
     },
+    /// An import at another height than the home's.
+    #[error(
+        "the home is not at this height; an import is a step of the whole chain, so stop every node at the same block and give that: home={} expected={expected} got={got}",
+        home.display()
+    )]
+    ImportHeight {
+        /// The home.
+        home: PathBuf,
+        /// The height asked for.
+        expected: u64,
+        /// The home's last block.
+        got: u64,
+    },
+    /// An import that is to lead to where no migration ends.
+    #[error("an import leads to the end of a migration, not into one: mode={mode}")]
+    ImportTarget {
+        /// The mode asked for.
+        mode: Mode,
+    },
+    /// An import of everything, of a home that has keys of a module which no migration moves.
+    #[error(
+        "the home has keys of a module that is not one of the chain's; configure it, or delete its tree by a store upgrade: module={module} keys={keys}"
+    )]
+    ImportLeaves {
+        /// The module.
+        module: String,
+        /// Its keys.
+        keys: u64,
+    },
+    /// A thread of an import panicked.
+    #[error("a thread of the import panicked; the home is as it was")]
+    ImportPanicked,
     /// Views of an earlier opening are alive in this process.
     #[error("views of this home are open in this process; drop them first: home={} open={open}", home.display())]
     ViewsOpen {
@@ -68,7 +100,10 @@ impl Error {
             Self::Migration(error) => error.kind(),
             Self::Memiavl(error) => kind_of_store(error.kind()),
             Self::FlatKv(error) => kind_of_store(error.kind()),
-            Self::NoNode { .. } => ErrorKind::Configuration,
+            Self::NoNode { .. } | Self::ImportLeaves { .. } => ErrorKind::Configuration,
+            Self::ImportHeight { .. } => ErrorKind::Refused,
+            Self::ImportTarget { .. } => ErrorKind::Input,
+            Self::ImportPanicked => ErrorKind::Poisoned,
             Self::ViewsOpen { .. } => ErrorKind::Locked,
             Self::TemporaryDirectory { .. } | Self::Io { .. } => ErrorKind::Io,
             Self::Switch { .. } => ErrorKind::Corruption,

@@ -39,6 +39,7 @@
 
 mod error;
 mod home;
+mod import;
 mod inspect;
 mod node;
 mod open;
@@ -57,6 +58,9 @@ pub use changeset::{
 };
 pub use error::Error;
 pub use home::Home;
+pub use import::{
+    Import, ImportHook, ImportPoint, ImportProgress, ImportReport, Moved, MovedModule, import, import_with,
+};
 pub use inspect::{ModuleStatus, Status, inspect};
 pub use memiavl::{Proof, ProofOp};
 pub use migrate_core::{

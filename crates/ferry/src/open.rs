@@ -70,6 +70,15 @@ pub(crate) fn open(home: &Home, options: &Options) -> Result<Opened, Error> {
     Ok(Opened { engine, guard: Guard { _reclaim: reclaim, _lock: lock } })
 }
 
+impl Guard {
+    /// The home's lock, for what replaces the stores that were open.
+    pub(crate) fn into_lock(self) -> Lock {
+        let Self { _reclaim: reclaim, _lock: lock } = self;
+        drop(reclaim);
+        lock
+    }
+}
+
 /// memiavl for writing. Where it may be ahead of FlatKV, it is rolled back first.
 fn open_memiavl(home: &Home, options: &Options, new: Option<&flatkv::View>) -> Result<Unreplayed, Error> {
     let open = || memiavl::open(home.memiavl(), memiavl_options(options, new.map(flatkv::View::changelog_synced)));

@@ -44,10 +44,24 @@ impl Replacement {
         registry::check(root)?;
         let home = Home::locate(root);
         let lock = home.lock()?;
+        Self::under(home, lock)
+    }
+
+    /// Begins a replacement in a home that is locked.
+    pub(crate) fn under(home: Home, lock: Lock) -> Result<Self, Error> {
         finish(&home)?;
         let next = home.next();
         fs::create_dir(&next).map_err(at("create", &next))?;
         Ok(Self { home, _lock: lock })
+    }
+
+    /// Gives the replacement up and deletes what was built. Dropping it does the first alone; the next opening deletes.
+    ///
+    /// # Errors
+    /// I/O. The home is as it was in any case.
+    pub fn abandon(self) -> Result<(), Error> {
+        let next = self.home.next();
+        reclaim::delete_now(&next).map_err(at("delete", &next))
     }
 
     /// Where to build FlatKV. There is nothing yet.
@@ -66,11 +80,17 @@ impl Replacement {
     /// # Errors
     /// Nothing built, stores that do not agree with each other, damage, I/O.
     pub fn put_in_place(self) -> Result<(), Error> {
+        self.put_in_place_with(&mut || {})
+    }
+
+    /// As [`put_in_place`](Self::put_in_place); calls `switched` right behind the commit point.
+    pub(crate) fn put_in_place_with(self, switched: &mut dyn FnMut()) -> Result<(), Error> {
         let built: Vec<_> = [FLATKV, MEMIAVL].into_iter().filter(|name| self.home.next().join(name).exists()).collect();
         self.prove(&built)?;
         let next = self.home.next();
         sync_tree(&next).map_err(at("sync", &next))?;
         write_switch(&self.home, &built).map_err(at("write", &self.home.switch()))?;
+        switched();
         finish(&self.home)
     }
 
@@ -80,7 +100,8 @@ impl Replacement {
         let flatkv = place(FLATKV, self.flatkv(), self.home.flatkv());
         let memiavl = place(MEMIAVL, self.memiavl(), self.home.memiavl());
         let found = FlatKv::find(&flatkv, &flatkv::Options::default())?;
-        let site = memiavl.exists().then(|| Site::new(&memiavl));
+        let is_retired = found.as_ref().map(flatkv::View::retired).transpose()?.flatten().is_some();
+        let site = (memiavl.exists() && !is_retired).then(|| Site::new(&memiavl));
         let last = match (&found, &site) {
             (Some(found), _) => found.version(),
             (None, Some(site)) => Some(changeset::OldSite::last_version(site).map_err(unreadable)?),

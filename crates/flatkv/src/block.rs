@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use changeset::NamedChangeSet;
 
-use crate::delta::{RowChange, deltas};
+use crate::delta::{Delta, RowChange, deltas};
 use crate::error::{FlatKvError, Result};
 use crate::key::{Key, locate};
 use crate::lane::{Lane, PerLane};
@@ -83,6 +83,11 @@ impl Block {
 
     pub(crate) fn lattices(&self) -> &Lattices {
         &self.lattices
+    }
+
+    /// Adds to the states what was done to rows past the block.
+    pub(crate) fn add<'a>(&mut self, deltas: impl IntoIterator<Item = (&'a Part, Delta)>) -> Result<()> {
+        self.lattices.apply(deltas)
     }
 
     /// Rows that the block has touched.

@@ -54,7 +54,7 @@ fn batch(store: &FlatKv, record: &BlockRecord, progress: &Progress) -> WriteBatc
     batch
 }
 
-fn put_rows(batch: &mut WriteBatch, store: &FlatKv) {
+pub(crate) fn put_rows(batch: &mut WriteBatch, store: &FlatKv) {
     for (lane, rows) in store.block.overlay().iter() {
         let family = store.database.family(Family::Rows(lane));
         for (key, pending) in rows {

@@ -23,7 +23,7 @@ pub(crate) struct RowChange<'a> {
 }
 
 /// The sum of changes of one lane and module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Delta {
     /// The elements of new rows less those of old ones.
     pub(crate) hash: LtHash,
@@ -32,14 +32,15 @@ pub(crate) struct Delta {
 }
 
 impl Delta {
-    fn change(&mut self, change: &RowChange<'_>) {
-        if let Some(old) = change.old {
-            self.hash.subtract(change.key, old);
-            self.removed.count(change.key, old);
+    /// Adds the change of a row.
+    pub(crate) fn change(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
+        if let Some(old) = old {
+            self.hash.subtract(key, old);
+            self.removed.count(key, old);
         }
-        if let Some(new) = change.new {
-            self.hash.add(change.key, new);
-            self.added.count(change.key, new);
+        if let Some(new) = new {
+            self.hash.add(key, new);
+            self.added.count(key, new);
         }
     }
 }
@@ -64,10 +65,10 @@ fn sum<'a>(run: &[RowChange<'a>]) -> Vec<(&'a Part, Delta)> {
     let mut deltas: Vec<(&Part, Delta)> = Vec::new();
     for change in run {
         match deltas.last_mut() {
-            Some((part, delta)) if *part == change.part => delta.change(change),
+            Some((part, delta)) if *part == change.part => delta.change(change.key, change.old, change.new),
             _ => {
                 let mut delta = Delta::default();
-                delta.change(change);
+                delta.change(change.key, change.old, change.new);
                 deltas.push((change.part, delta));
             }
         }

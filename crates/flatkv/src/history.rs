@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use changeset::{AppHash, CommitInfo, Handoff, Hash, History, JournalLine, StoreResult};
+use prost::Message;
 
 use crate::codec::u64_record;
 use crate::error::{FlatKvError, Result};
@@ -33,6 +34,16 @@ impl View {
     /// I/O and corruption.
     pub fn is_left_to_os(&self) -> Result<bool> {
         Ok(self.note(meta::LEFT_TO_OS, "left_to_os")?.is_some())
+    }
+
+    /// The last import: its height, and the roots of the stores as it left them, which the commit info of its block does not
+    /// have. None if there was no import.
+    ///
+    /// # Errors
+    /// I/O and corruption.
+    pub fn imported(&self) -> Result<Option<CommitInfo>> {
+        let wrong = |_| FlatKvError::Record { record: "imported", at: 0 };
+        self.source().get(Family::Meta, meta::IMPORTED, |bytes| CommitInfo::decode(bytes).map_err(wrong))
     }
 
     /// The handoff of block `height`. One that the old store may still need and that is not there is an error, not an
@@ -119,6 +130,10 @@ impl History for View {
         Ok(self.retired()?)
     }
 
+    fn imported(&self) -> StoreResult<Option<CommitInfo>> {
+        Ok(self.imported()?)
+    }
+
     fn is_left_to_os(&self) -> StoreResult<bool> {
         Ok(self.is_left_to_os()?)
     }
@@ -168,6 +183,10 @@ impl History for FlatKv {
 
     fn retired(&self) -> StoreResult<Option<u64>> {
         Ok(self.alive()?.retired()?)
+    }
+
+    fn imported(&self) -> StoreResult<Option<CommitInfo>> {
+        Ok(self.alive()?.imported()?)
     }
 
     fn is_left_to_os(&self) -> StoreResult<bool> {

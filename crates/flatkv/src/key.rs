@@ -24,10 +24,12 @@ pub const EVM: &str = "evm";
 /// First bytes of memiavl's evm keys.
 pub(crate) const STORAGE_PREFIX: u8 = 0x03;
 pub(crate) const CODE_PREFIX: u8 = 0x07;
-pub(crate) const CODE_HASH_PREFIX: u8 = 0x08;
-pub(crate) const NONCE_PREFIX: u8 = 0x0a;
+/// First byte of the keys of code hashes, which share an account's row with its nonce.
+pub const CODE_HASH_PREFIX: u8 = 0x08;
+/// First byte of the keys of nonces.
+pub const NONCE_PREFIX: u8 = 0x0a;
 
-const SEPARATOR: u8 = b'/';
+pub(crate) const SEPARATOR: u8 = b'/';
 const ADDRESS_KEY_BYTES: usize = 1 + 20;
 const STORAGE_KEY_BYTES: usize = 1 + 20 + 32;
 
@@ -103,14 +105,16 @@ pub fn locate(module: &str, key: &[u8], physical: &mut Vec<u8>) -> Result<Field,
     physical.extend_from_slice(module.as_bytes());
     physical.push(SEPARATOR);
     physical.extend_from_slice(key);
-    if module != EVM {
-        return Ok(Field::Misc);
-    }
-    let field = evm_field(key).ok_or(KeyError::EmptyEvmKey)?;
+    let field = field(module == EVM, key)?;
     if field == Field::CodeHash {
         physical[EVM.len() + 1] = NONCE_PREFIX;
     }
     Ok(field)
+}
+
+/// What a key of module `evm`, or of another one, names.
+pub(crate) fn field(is_evm: bool, key: &[u8]) -> Result<Field, KeyError> {
+    if is_evm { evm_field(key).ok_or(KeyError::EmptyEvmKey) } else { Ok(Field::Misc) }
 }
 
 /// What an evm key names; none for the empty key.

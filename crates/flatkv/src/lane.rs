@@ -57,6 +57,16 @@ impl fmt::Display for Lane {
 pub(crate) struct PerLane<T>([T; 4]);
 
 impl<T> PerLane<T> {
+    /// What `make` gives for each lane.
+    pub(crate) fn from_fn(make: impl FnMut(Lane) -> T) -> Self {
+        Self(Lane::ALL.map(make))
+    }
+
+    /// The `T` of each lane, in the order of [`Lane::ALL`].
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        self.0.into_iter()
+    }
+
     /// The lanes with their `T`, in the order of [`Lane::ALL`].
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Lane, &T)> {
         Lane::ALL.into_iter().zip(&self.0)

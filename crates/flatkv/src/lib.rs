@@ -40,6 +40,7 @@
 //! ```
 
 mod block;
+mod bulk;
 mod codec;
 mod commit;
 mod delta;
@@ -69,9 +70,10 @@ mod verify;
 mod view;
 
 pub use block::Savepoint;
+pub use bulk::{BulkBlock, BulkLoad, Loaded, Run};
 pub use error::{FlatKvError, Result};
 pub use journal::Journal;
-pub use key::{EVM, Field, KeyError, locate, split};
+pub use key::{CODE_HASH_PREFIX, EVM, Field, KeyError, NONCE_PREFIX, locate, split};
 pub use lane::Lane;
 pub use lattice::Totals;
 pub use lock::Holder;

@@ -9,6 +9,7 @@
 //! retired                        u64 big endian: the block since which nothing needs the old store
 //! left_to_os                     u64 big endian: the last block when commits began to be left to the operating system
 //! rollback_to                    u64 big endian: where a rollback under way leads
+//! imported                       CommitInfo: the last import's height, and the roots of the stores as it left them
 //! ```
 //! The format version is not here but in the name of a column family, so that it is known without a write-ahead log being
 //! replayed.
@@ -29,6 +30,7 @@ pub(crate) const CHANGELOG_SYNCED: &[u8] = b"changelog_synced";
 pub(crate) const RETIRED: &[u8] = b"retired";
 pub(crate) const LEFT_TO_OS: &[u8] = b"left_to_os";
 pub(crate) const ROLLBACK_TO: &[u8] = b"rollback_to";
+pub(crate) const IMPORTED: &[u8] = b"imported";
 pub(crate) const LATTICE_PREFIX: &[u8] = b"lattice/";
 const BLOCK_PREFIX: &[u8] = b"block/";
 

@@ -249,7 +249,8 @@ pub(crate) fn check(view: &View) -> Result<()> {
     let Some(span) = view.span() else { return check_empty(view) };
     let block = stored_block(view.source(), span.last)?;
     agree("root of the last block", &block.root, &view.root())?;
-    let infos = &block.commit_info.store_infos;
+    let imported = view.imported()?.filter(|imported| imported.version == span.last.cast_signed());
+    let infos = &imported.unwrap_or(block.commit_info).store_infos;
     if let Some(lattice) = infos.iter().find(|store| store.name == LATTICE_STORE) {
         agree("root in the commit info", &lattice.commit_id.hash, &view.root())?;
     }

@@ -186,6 +186,16 @@ fn row_family(options: &Options, cache: &Cache, lane: Lane) -> rocksdb::Options 
     family
 }
 
+/// Options of tables that are written past the log and ingested: as the lane's, but for the last level's compression, which
+/// is too slow for it; a compaction gives it to them.
+pub(crate) fn ingested(options: &Options, lane: Lane) -> rocksdb::Options {
+    // Nothing is read through these options.
+    let cache = Cache::new_lru_cache(0);
+    let mut family = row_family(options, &cache, lane);
+    family.set_bottommost_compression_type(DBCompressionType::Lz4);
+    family
+}
+
 /// Records by height: written once, read after a crash or a rollback, dropped by range.
 fn record_family(options: &Options, cache: &Cache) -> rocksdb::Options {
     let mut family = rocksdb::Options::default();

@@ -54,3 +54,4 @@ pub use multitree::Savepoint;
 pub use open::{Access, Options, Site, Unreplayed, open, rollback};
 pub use proof::{Proof, ProofOp};
 pub use store::{MemIavl, View};
+pub use tree::RankedLeaves;

@@ -340,6 +340,16 @@ pub enum Error {
         /// The height asked for.
         to: u64,
     },
+    /// A rollback to before an import.
+    #[error(
+        "no rollback leads to before an import, which block {imported} is followed by; restore a copy of the home instead: to={to}"
+    )]
+    RollbackBelowImport {
+        /// The block behind which the state was imported: the earliest to go back to.
+        imported: u64,
+        /// The height asked for.
+        to: u64,
+    },
     /// A call that needs memiavl, after its end.
     #[error("memiavl rests since the last migration ended: {what}")]
     OldRests {
@@ -402,7 +412,10 @@ impl Error {
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Poisoned { .. } => ErrorKind::Poisoned,
             Self::TooManyViews { .. } => ErrorKind::Retry,
-            Self::AbsenceUnprovable { .. } | Self::OldNotInAppHash | Self::OldRests { .. } => ErrorKind::Refused,
+            Self::AbsenceUnprovable { .. }
+            | Self::OldNotInAppHash
+            | Self::OldRests { .. }
+            | Self::RollbackBelowImport { .. } => ErrorKind::Refused,
             Self::Old { source, .. } | Self::New { source, .. } | Self::Both { new: source, .. } => {
                 kind_of_store(source.kind())
             }

@@ -260,8 +260,11 @@ fn check_roots(
     if computed != last.app_hash {
         return Err(Error::AppHashMismatch { height: last.height, expected: last.app_hash, got: computed });
     }
+    // An import leaves other roots than the commit info of its block has.
+    let imported = standing(new, last.height)?;
+    let stores = &imported.as_ref().unwrap_or(&last.commit_info).store_infos;
     let stored = |name: &str| {
-        let store = last.commit_info.store_infos.iter().find(|store| store.name == name);
+        let store = stores.iter().find(|store| store.name == name);
         store.and_then(|store| Hash::try_from(store.commit_id.hash.as_ref()).ok())
     };
     let differs = |store: &str, expected, got| Error::RootMismatch {
@@ -285,8 +288,14 @@ fn check_roots(
         }
     }
     let missing = |name: &str| name != LATTICE_STORE && !roots.iter().any(|(known, _)| known == name);
-    match last.commit_info.store_infos.iter().find(|store| missing(&store.name)) {
+    match stores.iter().find(|store| missing(&store.name)) {
         Some(store) => Err(differs(&store.name, stored(&store.name), None)),
         None => Ok(()),
     }
+}
+
+/// The roots that the stores had after block `height` because of an import; none if they are those of its commit info.
+pub(crate) fn standing(new: &impl History, height: u64) -> Result<Option<CommitInfo>, Error> {
+    let imported = new.imported().map_err(Error::new("reading a note"))?;
+    Ok(imported.filter(|imported| imported.version == height.cast_signed()))
 }

@@ -12,6 +12,7 @@
 use changeset::{Hash, History, LATTICE_STORE, OldSite, StoreResult, Undo};
 
 use crate::error::Error;
+use crate::recover::standing;
 
 /// What a rollback does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,10 @@ pub fn plan_rollback<S: OldSite, H: History>(old: Option<&S>, new: Option<&H>, t
     if to == 0 || to > from {
         return Err(Error::RollbackTarget { from, to });
     }
+    let imported = new.map(History::imported).transpose().map_err(Error::new("reading a note"))?.flatten();
+    if let Some(imported) = imported.map(|imported| imported.version.cast_unsigned()).filter(|height| to < *height) {
+        return Err(Error::RollbackBelowImport { imported, to });
+    }
     let (flatkv, target) = match (new, span) {
         (Some(new), Some((first, _))) if to >= first => {
             new.check_undo(to).map_err(Error::new("checking the undo records"))?;
@@ -83,6 +88,7 @@ pub fn plan_rollback<S: OldSite, H: History>(old: Option<&S>, new: Option<&H>, t
 fn check_roots<H: History>(new: &H, to: u64, roots: &[(String, Hash)]) -> Result<(), Error> {
     let (info, _) =
         new.block(to).map_err(Error::new("reading a block's record"))?.ok_or(Error::RecordMissing { height: to })?;
+    let info = standing(new, to)?.unwrap_or(info);
     for store in info.store_infos.iter().filter(|store| store.name != LATTICE_STORE) {
         let expected = Hash::try_from(store.commit_id.hash.as_ref()).ok();
         let got = roots.iter().find(|(name, _)| *name == store.name).map(|(_, hash)| *hash);

@@ -8,7 +8,7 @@
 //! 49   32   code hash; left out when it is all zero
 //! ```
 
-use super::{RowError, open, seal};
+use super::{RowError, open, seal_to};
 use crate::lane::Lane;
 
 const LANE: Lane = Lane::Account;
@@ -35,8 +35,15 @@ impl AccountRow {
 
     /// The row's bytes.
     pub fn encode(&self) -> Vec<u8> {
+        let mut row = Vec::new();
+        self.encode_to(&mut row);
+        row
+    }
+
+    /// Makes `row` the row's bytes.
+    pub(crate) fn encode_to(&self, row: &mut Vec<u8>) {
         let code_hash: &[u8] = if self.code_hash == NO_HASH { &[] } else { &self.code_hash };
-        seal(self.height, &[&self.balance, &self.nonce.to_be_bytes(), code_hash])
+        seal_to(row, self.height, &[&self.balance, &self.nonce.to_be_bytes(), code_hash]);
     }
 
     /// Reads a row.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{AccountRow, CodeRow, MiscRow, RowError, StorageRow};
+use super::{AccountRow, CodeRow, MiscRow, RowError, StorageRow, seal_to};
 use crate::key::{Field, Key};
 
 /// A change of one field, its value's length checked.
@@ -52,13 +52,47 @@ pub(crate) fn next_row(field: Field, old: Option<&[u8]>, op: &Op, height: u64) -
         Field::Nonce | Field::CodeHash => {
             let mut row = old.map(AccountRow::decode).transpose()?.unwrap_or_default();
             row.height = height;
-            match field {
-                Field::Nonce => row.nonce = u64::from_be_bytes(fixed(value)),
-                _ => row.code_hash = fixed(value),
-            }
+            row.set(field, value);
             (!row.is_empty()).then(|| row.encode())
         }
     })
+}
+
+/// Makes `row` the row that a checked `value` of `field` leaves, which is not an account's; false if it leaves none. What
+/// [`next_row`] makes of a set, without an allocation.
+pub(crate) fn moved_row(field: Field, value: &[u8], height: u64, row: &mut Vec<u8>) -> bool {
+    let is_live = match field {
+        Field::Storage => !StorageRow { height, value: fixed(Some(value)) }.is_empty(),
+        Field::Code => !CodeRow { height, code: value }.is_empty(),
+        _ => true,
+    };
+    if is_live {
+        seal_to(row, height, &[value]);
+    }
+    is_live
+}
+
+/// The account's row that checked values of its fields leave over `old`, not yet encoded.
+pub(crate) fn moved_account(
+    old: Option<&[u8]>,
+    fields: &[(Field, &[u8])],
+    height: u64,
+) -> Result<AccountRow, RowError> {
+    let mut row = old.map(AccountRow::decode).transpose()?.unwrap_or_default();
+    row.height = height;
+    for (field, value) in fields {
+        row.set(*field, Some(value));
+    }
+    Ok(row)
+}
+
+impl AccountRow {
+    fn set(&mut self, field: Field, value: Option<&[u8]>) {
+        match field {
+            Field::Nonce => self.nonce = u64::from_be_bytes(fixed(value)),
+            _ => self.code_hash = fixed(value),
+        }
+    }
 }
 
 /// A checked value as an array; a delete is zero.

@@ -13,7 +13,7 @@ mod misc;
 mod storage;
 
 pub use account::AccountRow;
-pub(crate) use change::{Change, Op, check, next_row};
+pub(crate) use change::{Change, Op, check, moved_account, moved_row, next_row};
 pub use code::CodeRow;
 pub use misc::MiscRow;
 pub use storage::StorageRow;
@@ -75,12 +75,18 @@ pub(crate) fn height_of(row: &[u8]) -> Option<u64> {
 /// A row of `fields` written at `height`.
 fn seal(height: u64, fields: &[&[u8]]) -> Vec<u8> {
     let mut row = Vec::with_capacity(HEADER_BYTES + fields.iter().map(|field| field.len()).sum::<usize>());
+    seal_to(&mut row, height, fields);
+    row
+}
+
+/// Makes `row` a row of `fields` written at `height`.
+fn seal_to(row: &mut Vec<u8>, height: u64, fields: &[&[u8]]) {
+    row.clear();
     row.push(VERSION);
     row.extend_from_slice(&height.to_be_bytes());
     for field in fields {
         row.extend_from_slice(field);
     }
-    row
 }
 
 /// What a point read of `field` finds in a row: memiavl's value, or nothing.

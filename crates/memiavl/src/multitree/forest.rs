@@ -61,6 +61,15 @@ impl Forest {
         &self.trees
     }
 
+    /// The same trees, those named by `emptied` with no leaf in them.
+    pub(crate) fn emptied(&self, emptied: &[&str]) -> Self {
+        let tree = |named: &NamedTree| match emptied.contains(&&*named.name) {
+            true => NamedTree { name: Arc::clone(&named.name), tree: named.tree.emptied() },
+            false => named.clone(),
+        };
+        Self { trees: self.trees.iter().map(tree).collect(), ..*self }
+    }
+
     /// The tree `name`.
     pub(crate) fn tree(&self, name: &str) -> Option<&Tree> {
         self.position(name).map(|at| &self.trees[at].tree)

@@ -16,4 +16,4 @@ pub(crate) use prune::Keep;
 pub(crate) use rewrite::{Job, Order, Report, Rewrite};
 #[cfg(test)]
 pub(crate) use tree_files::write_tree;
-pub(crate) use write::write_fresh;
+pub(crate) use write::{write_fresh, write_store};

@@ -3,14 +3,14 @@
 //! Leaves and branches are streamed in post order through buffers of a fixed size: nothing grows with the tree.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use changeset::Hash;
 use memiavl_iter::{FILE_KVS, FILE_LEAVES, FILE_METADATA, FILE_NODES, encode_branch, encode_leaf, encode_metadata};
 
 use crate::error::{Doing, Error, Result};
-use crate::snapshot::disk::{IoResult, sync_dir};
+use crate::snapshot::disk::{IoResult, remove_leftover, sync_dir};
 use crate::snapshot::pace::Pace;
 use crate::tree::{At, Body, Tree};
 
@@ -33,12 +33,37 @@ pub(crate) fn write_tree(dir: &Path, tree: &Tree, pace: &mut Pace<'_>) -> Result
         files.write(root.at())?;
     }
     let TreeFiles { nodes, leaves, kvs, pace, .. } = files;
-    let mut metadata = Output::create(dir.join(FILE_METADATA))?;
-    metadata.put(&encode_metadata(tree.version()), pace)?;
-    for file in [nodes, leaves, kvs, metadata] {
+    for file in [nodes, leaves, kvs] {
         file.finish(pace)?;
     }
+    write_metadata(dir, tree, pace)?;
     sync_dir(dir)
+}
+
+/// Makes `dir` the tree whose nodes stand in the snapshot's directory `from`: its files are never written again, so hard
+/// links to them are as good as copies. Where there can be none, the tree is written.
+pub(crate) fn link_tree(dir: &Path, from: &Path, tree: &Tree, pace: &mut Pace<'_>) -> Result<()> {
+    fs::create_dir(dir).doing(Doing::Write, dir)?;
+    for file in [FILE_NODES, FILE_LEAVES, FILE_KVS] {
+        let link = dir.join(file);
+        match fs::hard_link(from.join(file), &link) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+                remove_leftover(dir)?;
+                return write_tree(dir, tree, pace);
+            }
+            Err(error) => return Err(error).doing(Doing::Link, &link),
+        }
+    }
+    // Its own: the version is the snapshot's, however long the nodes have stood.
+    write_metadata(dir, tree, pace)?;
+    sync_dir(dir)
+}
+
+fn write_metadata(dir: &Path, tree: &Tree, pace: &mut Pace<'_>) -> Result<()> {
+    let mut metadata = Output::create(dir.join(FILE_METADATA))?;
+    metadata.put(&encode_metadata(tree.version()), pace)?;
+    metadata.finish(pace)
 }
 
 struct TreeFiles<'a, 'p, 'c> {

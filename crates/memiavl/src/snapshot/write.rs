@@ -12,8 +12,9 @@ use crate::error::{Doing, Result};
 use crate::multitree::Committed;
 use crate::snapshot::current::point_current;
 use crate::snapshot::disk::{IoResult, remove_dir, remove_leftover, sync_dir, temporary_name};
-use crate::snapshot::pace::Pace;
-use crate::snapshot::tree_files::write_tree;
+use crate::snapshot::pace::{Cancel, Pace};
+use crate::snapshot::tree_files::{link_tree, write_tree};
+use crate::tree::Tree;
 
 /// Writes the snapshot of a committed version into `dir`. It is whole and on disk afterwards, but `current` does not point
 /// to it yet. One with the same roots that is there already is left as it is.
@@ -26,11 +27,34 @@ pub(crate) fn write_snapshot(dir: &Path, committed: &Committed, pace: &mut Pace<
         // What was left of it by a rollback, or is damaged: the live state is what this version is now.
         remove_dir(&finished)?;
     }
+    build(dir, finished, committed, &mut |dir, tree| write_tree(dir, tree, pace))
+}
+
+/// Makes `dir`, which must not exist, a store with the committed version as its one snapshot and with no log.
+pub(crate) fn write_store(dir: &Path, committed: &Committed) -> Result<()> {
+    fs::create_dir(dir).doing(Doing::Write, dir)?;
+    let (_running, cancel) = Cancel::new();
+    let mut pace = Pace::new(&cancel, 0);
+    let finished = dir.join(snapshot_name(committed.version()));
+    build(dir, finished, committed, &mut |dir, tree| match tree.unchanged_since() {
+        Some(snapshot) => link_tree(dir, snapshot.dir(), tree, &mut pace),
+        None => write_tree(dir, tree, &mut pace),
+    })?;
+    point_current(dir, committed.version())
+}
+
+/// Builds a snapshot under a temporary name, its trees by `put_tree`, and renames it to `finished`.
+fn build(
+    dir: &Path,
+    finished: PathBuf,
+    committed: &Committed,
+    put_tree: &mut dyn FnMut(&Path, &Tree) -> Result<()>,
+) -> Result<PathBuf> {
     let temporary = temporary_name(&finished);
     remove_leftover(&temporary)?;
     fs::create_dir(&temporary).doing(Doing::Write, &temporary)?;
     for named in committed.forest().trees() {
-        write_tree(&temporary.join(&*named.name), &named.tree, pace)?;
+        put_tree(&temporary.join(&*named.name), &named.tree)?;
     }
     let metadata = MultiTreeMetadata {
         commit_info: Some(committed.commit_info()),

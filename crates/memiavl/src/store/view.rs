@@ -1,12 +1,17 @@
 //! A view: one committed version, for as long as someone holds it.
 
 use std::fmt;
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use changeset::{CommitInfo, Hash};
 
+use crate::error::Error;
 use crate::multitree::{Committed, Forest};
+use crate::snapshot::write_store;
 use crate::store::read::impl_reads;
+use crate::tree::{RankedLeaves, Tree};
 
 /// An immutable view of a committed version. It owns what it reads and takes no lock: the store may commit, rewrite its
 /// snapshot or close meanwhile.
@@ -31,6 +36,40 @@ impl View {
     /// The commit info of memiavl's trees alone.
     pub fn commit_info(&self) -> CommitInfo {
         self.0.commit_info()
+    }
+
+    /// How many keys of `module` are less than `key`.
+    ///
+    /// # Errors
+    /// A module that does not exist, a damaged leaf on the way.
+    pub fn rank(&self, module: &str, key: &[u8]) -> Result<u64, Error> {
+        self.tree(module)?.rank(key)
+    }
+
+    /// The pairs of `module` whose ranks lie in `ranks`, in key order, as far as there are any. Ranges that do not meet
+    /// can be walked by threads side by side.
+    ///
+    /// # Errors
+    /// A module that does not exist.
+    pub fn leaves(&self, module: &str, ranks: Range<u64>) -> Result<RankedLeaves<'_>, Error> {
+        Ok(self.tree(module)?.ranked_leaves(ranks))
+    }
+
+    /// Writes the view's trees into the new directory `dir` as a store of its own: one snapshot and no log. Those that
+    /// `emptied` names have no leaf in it. Returns its commit info. Files of trees that stand as their snapshot has them
+    /// are hard links.
+    ///
+    /// # Errors
+    /// A directory that holds something, I/O, a damaged node.
+    pub fn write_store(&self, dir: &Path, emptied: &[&str]) -> Result<CommitInfo, Error> {
+        let committed = Committed::hashed(self.forest().emptied(emptied))?;
+        write_store(dir, &committed)?;
+        Ok(committed.commit_info())
+    }
+
+    fn tree(&self, module: &str) -> Result<&Tree, Error> {
+        let unknown = || Error::UnknownTree { name: module.to_owned(), version: self.version() };
+        self.forest().tree(module).ok_or_else(unknown)
     }
 
     pub(crate) fn forest(&self) -> &Forest {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use changeset::{Hash, KvPair};
-use memiavl_iter::{EMPTY_ROOT, TreeSnapshot};
+use memiavl_iter::{EMPTY_ROOT, NodeId, TreeSnapshot};
 
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
@@ -34,6 +34,23 @@ impl Tree {
     pub(crate) fn mapped(snapshot: Arc<TreeSnapshot>, initial_version: u32) -> Self {
         let (root, version) = (snapshot.root().map(NodeRef::from), snapshot.version());
         Self { base: Some(snapshot), root, version, initial_version, mem_bytes: 0 }
+    }
+
+    /// The tree of the same version with no leaf in it.
+    pub(crate) fn emptied(&self) -> Self {
+        Self { base: None, root: None, mem_bytes: 0, ..*self }
+    }
+
+    /// The snapshot that the tree stands on, if not a node of it was changed since.
+    pub(crate) fn unchanged_since(&self) -> Option<&TreeSnapshot> {
+        let base = self.base.as_deref()?;
+        let is_its_root = match (&self.root, base.root()) {
+            (None, None) => true,
+            (Some(NodeRef::Leaf(own)), Some(NodeId::Leaf(its))) => *own == its,
+            (Some(NodeRef::Branch(own)), Some(NodeId::Branch(its))) => *own == its,
+            _ => false,
+        };
+        is_its_root.then_some(base)
     }
 
     /// The version of the last commit; 0 before the first.

@@ -8,6 +8,7 @@ mod live;
 mod node;
 mod rank;
 mod rebalance;
+mod run;
 mod scan;
 mod sweep;
 #[cfg(test)]
@@ -17,5 +18,6 @@ mod walk;
 pub(crate) use find::side_of;
 pub(crate) use live::{Tree, narrow, next_version};
 pub(crate) use node::{At, Base, Body, MemNode, Side};
+pub use run::RankedLeaves;
 pub(crate) use scan::TreeScan;
 pub(crate) use walk::Visit;

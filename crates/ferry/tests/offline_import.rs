@@ -1,0 +1,226 @@
+//! Offline import: the state moves at once, and everything but the heights of rows is as a live migration leaves it.
+
+mod common;
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use common::life::{beat, copy, fill, migrate, migrate_all, state};
+use common::options;
+use ferry::{Error, ErrorKind, Import, ImportPoint, ImportProgress, ImportReport, Mode, Node, import, import_with};
+
+/// The modes that an import leads to.
+const TARGETS: [Mode; 3] = [Mode::EvmMigrated, Mode::AllMigratedButBank, Mode::FlatkvOnly];
+
+fn request(at_height: u64, to: Mode) -> Import {
+    Import { at_height, to, threads: 3 }
+}
+
+fn run(home: &Path, at_height: u64, to: Mode) -> Result<ImportReport, Error> {
+    import(home, request(at_height, to), &options(4), &mut |_| ControlFlow::Continue(()))
+}
+
+/// Every row with the height taken out of it, and what its store says of itself.
+fn rows(node: &Node) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let view = node.view().expect("a view");
+    let Some(flatkv) = view.new_store() else { return Vec::new() };
+    let rows = flatkv.rows().map(|row| row.expect("a row"));
+    rows.map(|row| {
+        let mut bytes = row.row.to_vec();
+        bytes[1..9].fill(0);
+        (row.key.to_vec(), bytes)
+    })
+    .collect()
+}
+
+/// Recomputes FlatKV's hashes from its rows.
+fn verify(node: &Node) {
+    let view = node.view().expect("a view");
+    let Some(flatkv) = view.new_store() else { return };
+    let report = flatkv.verify(&mut |_| ControlFlow::Continue(())).expect("reads").expect("to its end");
+    assert!(report.is_clean(), "{report:?}");
+}
+
+/// Steps through the modes up to `to`, live, from wherever the node is.
+fn migrate_live(node: &mut Node, to: Mode) {
+    for mode in Mode::ALL.into_iter().filter(|mode| *mode <= to) {
+        if mode < node.mode() {
+            continue;
+        }
+        match mode.migration() {
+            Some(_) => migrate(node, mode),
+            None => node.set_mode(mode).expect("a step"),
+        }
+    }
+}
+
+/// A home whose chain has gone up to `mode` and `beats` blocks further, and its height.
+fn home_at(home: &Path, mode: Mode, beats: usize) -> u64 {
+    let mut node = Node::open(home, options(2)).expect("a fresh node");
+    fill(&mut node);
+    if mode > Mode::MemiavlOnly {
+        let before = Mode::ALL.into_iter().filter(|before| *before < mode).next_back().expect("a mode before");
+        migrate_live(&mut node, before);
+        node.set_mode(mode).expect("a step");
+    }
+    for _ in 0..beats {
+        beat(&mut node);
+    }
+    let height = node.height();
+    node.close().expect("a clean close");
+    height
+}
+
+#[test]
+fn from_wherever_a_chain_stands_the_state_and_the_rows_are_a_live_migrations() {
+    for mode in Mode::ALL {
+        for to in TARGETS.into_iter().filter(|to| to.base_version() > mode.base_version()) {
+            let [imported, live] = [tempfile::tempdir(), tempfile::tempdir()].map(|dir| dir.expect("a directory"));
+            let height = home_at(imported.path(), mode, 2);
+            copy(imported.path(), live.path());
+            let before = Node::open(imported.path(), options(2)).expect("opens");
+            let (state_before, info_before) = (state(&before), before.last_commit_info());
+            before.close().expect("a clean close");
+
+            let report = run(imported.path(), height, to).expect("imports");
+            assert_eq!((report.height, report.to_version), (height, to.base_version()));
+            assert!(report.moved.keys > 0);
+
+            let mut node = Node::open(imported.path(), options(2)).expect("opens");
+            assert_eq!((node.height(), node.mode()), (height, to), "from {mode}");
+            assert_eq!(state(&node), state_before, "from {mode} to {to}");
+            assert_eq!(node.last_commit_info(), info_before, "the block's commit info stays as it was");
+            verify(&node);
+
+            // The live chain writes the same key in every block of its migration: so does the imported one.
+            let mut other = Node::open(live.path(), options(3)).expect("opens");
+            if mode.migration().is_some() {
+                other.set_mode(mode).expect("goes on");
+            }
+            migrate_live(&mut other, to);
+            let (mut ours, mut theirs) = (beat(&mut node), beat(&mut other));
+            while ours.height < theirs.height {
+                ours = beat(&mut node);
+            }
+            while theirs.height < ours.height {
+                theirs = beat(&mut other);
+            }
+            assert_eq!(state(&node), state(&other), "from {mode} to {to}");
+            assert_eq!(rows(&node), rows(&other), "from {mode} to {to}");
+            let names = |info: &ferry::CommitInfo| info.store_infos.iter().map(|s| s.name.clone()).collect::<Vec<_>>();
+            assert_eq!(names(&ours.commit_info), names(&theirs.commit_info), "from {mode} to {to}");
+            verify(&node);
+            node.close().expect("a clean close");
+        }
+    }
+}
+
+#[test]
+fn blocks_go_on_and_a_rollback_leads_back_to_the_import_and_no_further() {
+    for to in TARGETS {
+        let home = tempfile::tempdir().expect("a directory");
+        let height = home_at(home.path(), Mode::MemiavlOnly, 3);
+        run(home.path(), height, to).expect("imports");
+        let mut node = Node::open(home.path(), options(2)).expect("opens");
+        let expected = state(&node);
+        for _ in 0..5 {
+            beat(&mut node);
+        }
+        let node = node.rollback(height, options(2)).expect("back to the import");
+        assert_eq!((node.height(), state(&node)), (height, expected.clone()));
+        node.close().expect("a clean close");
+        let error = ferry::plan_rollback(home.path(), height - 1).expect_err("before the import");
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        let mut node = Node::open(home.path(), options(2)).expect("as it was");
+        assert_eq!(state(&node), expected);
+        migrate_all_from(&mut node, to);
+        verify(&node);
+    }
+}
+
+/// Goes on live from an imported phase to the end.
+fn migrate_all_from(node: &mut Node, from: Mode) {
+    node.set_batch_size(3).expect("between blocks");
+    for mode in Mode::ALL.into_iter().filter(|mode| *mode > from && *mode < Mode::FlatkvOnly) {
+        match mode.migration() {
+            Some(_) => migrate(node, mode),
+            None => node.set_mode(mode).expect("a step"),
+        }
+    }
+}
+
+#[test]
+fn a_wrong_height_is_refused_and_not_a_byte_is_changed() {
+    let home = tempfile::tempdir().expect("a directory");
+    let height = home_at(home.path(), Mode::MigrateEvm, 2);
+    let before = common::life::files(home.path());
+    for wrong in [height - 1, height + 1, 0] {
+        let error = run(home.path(), wrong, Mode::FlatkvOnly).expect_err("another height");
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+        assert!(matches!(error, Error::ImportHeight { expected, got, .. } if (expected, got) == (wrong, height)));
+    }
+    assert_eq!(common::life::files(home.path()), before);
+    for to in [Mode::MemiavlOnly, Mode::MigrateEvm, Mode::MigrateBank] {
+        let error = run(home.path(), height, to).expect_err("no end of a migration");
+        assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+    }
+    assert_eq!(common::life::files(home.path()), before);
+}
+
+#[test]
+fn a_stop_leaves_the_state_as_it_was_and_the_import_can_be_done_again() {
+    let home = tempfile::tempdir().expect("a directory");
+    let height = home_at(home.path(), Mode::MigrateAllButBank, 2);
+    let expected = state(&Node::open(home.path(), options(2)).expect("opens"));
+    let stop = &mut |_: ImportProgress| ControlFlow::Break(());
+    let error = import(home.path(), request(height, Mode::FlatkvOnly), &options(2), stop).expect_err("stopped");
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    let node = Node::open(home.path(), options(2)).expect("opens");
+    assert_eq!((node.height(), state(&node), node.mode()), (height, expected, Mode::MigrateAllButBank));
+    assert!(!node.home().next().exists());
+    node.close().expect("a clean close");
+    run(home.path(), height, Mode::FlatkvOnly).expect("imports");
+    let again = run(home.path(), height, Mode::FlatkvOnly).expect("there already");
+    assert_eq!((again.from_version, again.moved.keys), (3, 0));
+}
+
+#[test]
+fn a_crash_at_any_point_leaves_the_old_state_or_the_new_one() {
+    for to in TARGETS {
+        for point in ImportPoint::ALL {
+            let [home, crashed] = [tempfile::tempdir(), tempfile::tempdir()].map(|dir| dir.expect("a directory"));
+            let height = home_at(home.path(), Mode::MigrateEvm, 2);
+            let expected = state(&Node::open(home.path(), options(2)).expect("opens"));
+            let hook = &mut |reached| {
+                if reached == point {
+                    copy(home.path(), crashed.path());
+                }
+            };
+            let go_on = &mut |_: ImportProgress| ControlFlow::Continue(());
+            import_with(home.path(), request(height, to), &options(2), go_on, hook).expect("imports");
+            for root in [crashed.path(), home.path()] {
+                let is_done = root == home.path() || point >= ImportPoint::Switched;
+                let mode = if is_done { to } else { Mode::MigrateEvm };
+                let mut node = Node::open(root, options(2)).unwrap_or_else(|error| panic!("{point}: {error:?}"));
+                assert_eq!((node.height(), node.mode()), (height, mode), "{point}");
+                assert_eq!(state(&node), expected, "{point}");
+                assert!(!node.home().next().exists());
+                beat(&mut node);
+                verify(&node);
+                node.close().expect("a clean close");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_chain_that_was_migrated_to_the_end_has_nothing_to_import() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut node = Node::open(home.path(), options(3)).expect("a fresh node");
+    fill(&mut node);
+    migrate_all(&mut node);
+    let height = node.height();
+    node.close().expect("a clean close");
+    let report = run(home.path(), height, Mode::FlatkvOnly).expect("nothing to do");
+    assert_eq!((report.from_version, report.to_version, report.modules.len()), (3, 3, 0));
+}

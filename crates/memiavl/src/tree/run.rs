@@ -1,0 +1,110 @@
+//! Leaves by their rank: how a tree is split into parts of known size that threads walk side by side.
+//!
+//! A subtree that stands as its snapshot has it is a run of records, so most of a walk reads files from front to back and
+//! looks at no branch.
+
+use std::ops::Range;
+
+use memiavl_iter::Leaves;
+
+use crate::error::{Error, Result};
+use crate::tree::find::side_of;
+use crate::tree::live::Tree;
+use crate::tree::node::{At, Body, MemNode, Side};
+
+/// The leaves of a tree whose ranks lie in a range, in key order; each mapped one is checked against its hash.
+///
+/// An error ends the iteration.
+pub struct RankedLeaves<'t> {
+    tree: &'t Tree,
+    /// What is still to come, the next one last.
+    ahead: Vec<At<'t>>,
+    run: Option<Leaves<'t>>,
+    /// Leaves to pass over before the first one, and leaves left to hand out.
+    skip: u64,
+    left: u64,
+}
+
+impl Tree {
+    /// The leaves with the ranks in `ranks`, as far as there are any.
+    pub(crate) fn ranked_leaves(&self, ranks: Range<u64>) -> RankedLeaves<'_> {
+        let ahead = self.root().map(|root| root.at()).into_iter().collect();
+        let left = ranks.end.saturating_sub(ranks.start);
+        RankedLeaves { tree: self, ahead, run: None, skip: ranks.start, left }
+    }
+
+    /// How many keys are less than `key`.
+    pub(crate) fn rank(&self, key: &[u8]) -> Result<u64> {
+        let (base, mut rank) = (self.base(), 0);
+        let Some(mut at) = self.root().map(|root| root.at()) else { return Ok(0) };
+        loop {
+            at = match at {
+                At::Leaf(id) => return Ok(rank + u64::from(base.snapshot().key(id)? < key)),
+                At::Branch(id) => {
+                    let (first, size) = (id.first_leaf().index(), id.size());
+                    // The whole snapshot is searched; what lies outside the subtree counts as its end.
+                    let bound = base.snapshot().lower_bound(key)?.saturating_sub(first).min(size);
+                    return Ok(rank + u64::from(bound));
+                }
+                At::Mem(MemNode { body: Body::Leaf { key: own, .. }, .. }) => return Ok(rank + u64::from(own < key)),
+                At::Mem(MemNode { body: Body::Branch(branch), .. }) => match side_of(key, base.key(&branch.key)?) {
+                    Side::Left => branch.left.at(),
+                    Side::Right => {
+                        rank += u64::from(base.shape(branch.left.at())?.size);
+                        branch.right.at()
+                    }
+                },
+            };
+        }
+    }
+}
+
+impl<'t> RankedLeaves<'t> {
+    fn advance(&mut self) -> Result<Option<(&'t [u8], &'t [u8])>> {
+        let base = self.tree.base();
+        loop {
+            if let Some(leaf) = self.run.as_mut().and_then(Iterator::next) {
+                let leaf = leaf?;
+                base.snapshot().verify_leaf(&leaf)?;
+                return Ok(Some((leaf.key, leaf.value)));
+            }
+            let Some(node) = self.ahead.pop() else { return Ok(None) };
+            let size = u64::from(base.shape(node)?.size);
+            if self.skip >= size {
+                self.skip -= size;
+                continue;
+            }
+            match node {
+                At::Leaf(id) => self.run = Some(base.snapshot().leaves(id.index()..id.index().saturating_add(1))),
+                At::Branch(id) => {
+                    // UNWRAP: less than the subtree's size, which has 32 bits.
+                    let skip = u32::try_from(self.skip).expect("less than a subtree's size");
+                    self.skip = 0;
+                    let end = id.last_leaf().index().saturating_add(1);
+                    self.run = Some(base.snapshot().leaves(id.first_leaf().index() + skip..end));
+                }
+                At::Mem(MemNode { body: Body::Leaf { key, value }, .. }) => return Ok(Some((key, value))),
+                At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
+                    self.ahead.push(branch.right.at());
+                    self.ahead.push(branch.left.at());
+                }
+            }
+        }
+    }
+}
+
+impl<'t> Iterator for RankedLeaves<'t> {
+    type Item = std::result::Result<(&'t [u8], &'t [u8]), Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        let item = self.advance().transpose();
+        if !matches!(item, Some(Ok(_))) {
+            self.left = 0;
+        }
+        item
+    }
+}
