@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::output::Output;
-use crate::{demo, gen_docs, generate, replay, rollback, snapshot, status};
+use crate::{demo, gen_docs, generate, replay, rollback, run, snapshot, status};
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
 ///
@@ -29,6 +29,7 @@ pub(crate) enum Command {
     Gen(generate::Args),
     Replay(replay::Args),
     Rollback(rollback::Args),
+    Run(run::Args),
     Snapshot(snapshot::Args),
     Status(status::Args),
     #[command(hide = true)]

@@ -25,6 +25,7 @@ mod output;
 mod progress;
 mod replay;
 mod rollback;
+mod run;
 mod signals;
 mod snapshot;
 mod status;
@@ -58,6 +59,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Gen(args) => generate::run(args, cli.output, &signals),
         Command::Replay(args) => replay::run(args, cli.output, &signals),
         Command::Rollback(args) => rollback::run(args, cli.output),
+        Command::Run(args) => run::run(args, cli.output, &signals),
         Command::Snapshot(args) => snapshot::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
         Command::GenDocs(args) => gen_docs::run(args),

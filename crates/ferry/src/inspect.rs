@@ -70,7 +70,9 @@ pub fn inspect(root: &Path, modules: &[String]) -> Result<Status, Error> {
         }
     };
     let heights_of_old = flatkv.as_ref().and_then(flatkv::View::last_handoff);
-    let memiavl = home.memiavl().exists().then(|| open_memiavl(&home, heights_of_old)).transpose()?;
+    // A retired memiavl may still lie there, until the next opening: nothing of it counts.
+    let is_retired = flatkv.as_ref().map(flatkv::View::retired).transpose()?.flatten().is_some();
+    let memiavl = (home.memiavl().exists() && !is_retired).then(|| open_memiavl(&home, heights_of_old)).transpose()?;
     if memiavl.is_none() && flatkv.is_none() {
         return Err(Error::NoNode { home: root.to_owned(), expected: home.memiavl().to_owned() });
     }

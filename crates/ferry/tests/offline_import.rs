@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use common::life::{beat, copy, fill, migrate, migrate_all, state};
-use common::options;
+use common::{lives, options};
 use ferry::{Error, ErrorKind, Import, ImportPoint, ImportProgress, ImportReport, Mode, Node, import, import_with};
 
 /// The modes that an import leads to.
@@ -59,7 +59,7 @@ fn home_at(home: &Path, mode: Mode, beats: usize) -> u64 {
     let mut node = Node::open(home, options(2)).expect("a fresh node");
     fill(&mut node);
     if mode > Mode::MemiavlOnly {
-        let before = Mode::ALL.into_iter().filter(|before| *before < mode).next_back().expect("a mode before");
+        let before = Mode::ALL.into_iter().rfind(|before| *before < mode).expect("a mode before");
         migrate_live(&mut node, before);
         node.set_mode(mode).expect("a step");
     }
@@ -75,7 +75,7 @@ fn home_at(home: &Path, mode: Mode, beats: usize) -> u64 {
 fn from_wherever_a_chain_stands_the_state_and_the_rows_are_a_live_migrations() {
     for mode in Mode::ALL {
         for to in TARGETS.into_iter().filter(|to| to.base_version() > mode.base_version()) {
-            let [imported, live] = [tempfile::tempdir(), tempfile::tempdir()].map(|dir| dir.expect("a directory"));
+            let [imported, live] = [(); 2].map(|()| lives::home());
             let height = home_at(imported.path(), mode, 2);
             copy(imported.path(), live.path());
             let before = Node::open(imported.path(), options(2)).expect("opens");
@@ -118,7 +118,7 @@ fn from_wherever_a_chain_stands_the_state_and_the_rows_are_a_live_migrations() {
 #[test]
 fn blocks_go_on_and_a_rollback_leads_back_to_the_import_and_no_further() {
     for to in TARGETS {
-        let home = tempfile::tempdir().expect("a directory");
+        let home = lives::home();
         let height = home_at(home.path(), Mode::MemiavlOnly, 3);
         run(home.path(), height, to).expect("imports");
         let mut node = Node::open(home.path(), options(2)).expect("opens");
@@ -151,7 +151,7 @@ fn migrate_all_from(node: &mut Node, from: Mode) {
 
 #[test]
 fn a_wrong_height_is_refused_and_not_a_byte_is_changed() {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = lives::home();
     let height = home_at(home.path(), Mode::MigrateEvm, 2);
     let before = common::life::files(home.path());
     for wrong in [height - 1, height + 1, 0] {
@@ -169,7 +169,7 @@ fn a_wrong_height_is_refused_and_not_a_byte_is_changed() {
 
 #[test]
 fn a_stop_leaves_the_state_as_it_was_and_the_import_can_be_done_again() {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = lives::home();
     let height = home_at(home.path(), Mode::MigrateAllButBank, 2);
     let expected = state(&Node::open(home.path(), options(2)).expect("opens"));
     let stop = &mut |_: ImportProgress| ControlFlow::Break(());
@@ -188,7 +188,7 @@ fn a_stop_leaves_the_state_as_it_was_and_the_import_can_be_done_again() {
 fn a_crash_at_any_point_leaves_the_old_state_or_the_new_one() {
     for to in TARGETS {
         for point in ImportPoint::ALL {
-            let [home, crashed] = [tempfile::tempdir(), tempfile::tempdir()].map(|dir| dir.expect("a directory"));
+            let [home, crashed] = [(); 2].map(|()| lives::home());
             let height = home_at(home.path(), Mode::MigrateEvm, 2);
             let expected = state(&Node::open(home.path(), options(2)).expect("opens"));
             let hook = &mut |reached| {
@@ -215,7 +215,7 @@ fn a_crash_at_any_point_leaves_the_old_state_or_the_new_one() {
 
 #[test]
 fn a_chain_that_was_migrated_to_the_end_has_nothing_to_import() {
-    let home = tempfile::tempdir().expect("a directory");
+    let home = lives::home();
     let mut node = Node::open(home.path(), options(3)).expect("a fresh node");
     fill(&mut node);
     migrate_all(&mut node);

@@ -38,6 +38,7 @@ mod registry;
 mod sampler;
 
 pub use error::Error;
+pub use memory::anonymous_bytes;
 pub use metrics::Metrics;
 pub use page::metrics_page;
 pub use registry::{CATALOGUE, Description, Kind, PREFIX};

@@ -1,7 +1,7 @@
 //! The process's anonymous memory: what it really takes, without the pages of mapped snapshots.
 
 /// Bytes of `RssAnon` in `/proc/self/status`; none where the system has no such file.
-pub(crate) fn anonymous_bytes() -> Option<u64> {
+pub fn anonymous_bytes() -> Option<u64> {
     parse(&std::fs::read_to_string("/proc/self/status").ok()?)
 }
 

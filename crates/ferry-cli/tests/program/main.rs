@@ -7,5 +7,6 @@ mod read_only;
 mod refusals;
 mod replay_agrees;
 mod replay_finds_differences;
+mod run_offline;
 mod signals;
 mod writes_nothing;

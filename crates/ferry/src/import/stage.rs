@@ -34,6 +34,7 @@ pub(super) struct Stage {
 struct Built {
     root: Hash,
     moved: Moved,
+    opening: Duration,
     moving: Duration,
     building: Duration,
 }
@@ -45,20 +46,10 @@ impl Stage {
         progress: &mut dyn FnMut(ImportProgress) -> ControlFlow<()>,
         hook: ImportHook<'_>,
     ) -> Result<ImportReport, Error> {
-        hook(ImportPoint::Begun);
-        let opening;
-        let built = match self.copy_flatkv() {
-            Ok(()) => {
-                opening = self.began.elapsed();
-                self.build(options, progress, hook)
-            }
-            Err(error) => return Err(self.give_up(error)),
-        };
-        let built = match built {
+        let built = match self.build(options, progress, hook) {
             Ok(built) => built,
             Err(error) => return Err(self.give_up(error)),
         };
-        hook(ImportPoint::Built);
         let began = Instant::now();
         let Self { engine, memiavl, plan, replacement, import, from_version, .. } = self;
         drop(memiavl);
@@ -72,7 +63,7 @@ impl Stage {
             modules: plan.modules,
             moved: built.moved,
             root: Some(built.root),
-            opening,
+            opening: built.opening,
             moving: built.moving,
             building: built.building,
             switching: began.elapsed(),
@@ -100,21 +91,33 @@ impl Stage {
         }
     }
 
+    /// Builds both stores beside the present ones.
     fn build(
         &self,
         options: &Options,
         progress: &mut dyn FnMut(ImportProgress) -> ControlFlow<()>,
         hook: ImportHook<'_>,
     ) -> Result<Built, Error> {
+        hook(ImportPoint::Begun);
+        self.copy_flatkv()?;
+        let opening = self.began.elapsed();
         let began = Instant::now();
-        let staging = self.replacement.flatkv().with_extension("tables");
-        let load = BulkLoad::begin(&self.replacement.flatkv(), &staging, self.import.at_height, &options.flatkv())?;
-        let (loaded, moved) = work(&self.memiavl, &load, &self.plan, self.import.threads, &options.cancel, progress)?;
+        let (flatkv, height) = (self.replacement.flatkv(), self.import.at_height);
+        let load = BulkLoad::begin(&flatkv, &flatkv.with_extension("tables"), height, &options.flatkv())?;
+        let threads = self.import.threads;
+        let (loaded, moved) = work(&self.memiavl, &load, &self.plan, threads, &options.cancel, progress)?;
         let moving = began.elapsed();
         hook(ImportPoint::Moved);
         let began = Instant::now();
         let root = self.finish(load, loaded, moved)?;
-        Ok(Built { root, moved, moving, building: began.elapsed() })
+        let building = began.elapsed();
+        hook(ImportPoint::Built);
+        // The last moment at which nothing has happened yet.
+        let now = ImportProgress { keys: moved.keys, keys_total: self.plan.keys() };
+        if options.cancel.is_cancelled() || progress(now).is_break() {
+            return Err(migrate_core::Error::Cancelled.into());
+        }
+        Ok(Built { root, moved, opening, moving, building })
     }
 
     /// memiavl without the moved keys, and FlatKV's records.

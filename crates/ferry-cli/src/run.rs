@@ -1,0 +1,235 @@
+//! `ferry run --offline`: moves the state of a stopped node at once.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ferry::migrate_metrics::anonymous_bytes;
+use ferry::{ErrorKind, Import, ImportPoint, ImportProgress, ImportReport, Mode, Options};
+use serde::Serialize;
+use serde_json::Value;
+use signal_hook::consts::{SIGINT, SIGKILL};
+use signal_hook::low_level::raise;
+
+use crate::exit::Exit;
+use crate::home::{self, DiskSizes};
+use crate::output::{self, Output, Report};
+use crate::progress::Progress;
+use crate::signals::Signals;
+use crate::{table, units};
+
+/// Move the state of a stopped node from memiavl to FlatKV at once.
+///
+/// All keys that the migrations up to a mode have left to move become rows of the home's last block, on all cores. That
+/// block's app hash stays as it is; the next block's is the first with the new roots. So this is a step of the whole chain:
+/// every node must stop at the same block and import behind it, and a home at another height is refused. A signal, an error
+/// or a crash leaves the state as it was, or, from one moment on, as it is to be.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The node's home; memiavl stands at data/state_commit/memiavl in it.
+    #[arg(long, env = "FERRY_HOME", value_name = "DIR")]
+    home: PathBuf,
+    /// The node is stopped; this program alone works on its home.
+    #[arg(long, required = true)]
+    offline: bool,
+    /// The block that the whole chain has agreed on: the home's last one.
+    #[arg(long, value_name = "HEIGHT")]
+    at_height: u64,
+    /// The mode that the node is in afterwards: evm_migrated, all_migrated_but_bank or flatkv_only.
+    #[arg(long, value_name = "MODE", default_value = "flatkv_only")]
+    to: Mode,
+    /// Threads that move keys; as many as there are cores by default.
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Die by SIGKILL at this named point.
+    #[arg(long, value_name = "POINT", hide = true)]
+    kill_at: Option<At>,
+    /// Get a SIGINT at this named point.
+    #[arg(long, value_name = "POINT", hide = true)]
+    interrupt_at: Option<At>,
+}
+
+/// A point of the import at which a signal comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct At(ImportPoint);
+
+/// A text that names no point.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected one of {} got={got}", ImportPoint::ALL.map(ImportPoint::as_str).join(", "))]
+struct NoPoint {
+    got: String,
+}
+
+impl FromStr for At {
+    type Err = NoPoint;
+
+    fn from_str(text: &str) -> Result<Self, NoPoint> {
+        let point = ImportPoint::ALL.into_iter().find(|point| point.as_str() == text);
+        point.map(Self).ok_or_else(|| NoPoint { got: text.to_owned() })
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct RunReport {
+    outcome: &'static str,
+    home: String,
+    height: u64,
+    write_mode: &'static str,
+    from_migration_version: u64,
+    migration_version: u64,
+    keys: u64,
+    key_bytes: u64,
+    value_bytes: u64,
+    keys_per_second: f64,
+    /// Opening and switching: what does not grow with the keys to move.
+    fixed_seconds: f64,
+    opening_seconds: f64,
+    moving_seconds: f64,
+    building_seconds: f64,
+    switching_seconds: f64,
+    elapsed_seconds: f64,
+    threads: usize,
+    rss_anon_bytes_max: u64,
+    flatkv_root: Option<String>,
+    modules: Vec<Module>,
+    #[serde(flatten)]
+    disk: DiskSizes,
+}
+
+#[derive(Debug, Serialize)]
+struct Module {
+    name: String,
+    moved_keys: u64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A home that is at another height, in use or damaged; I/O.
+pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
+    let began = Instant::now();
+    home::require_state(&args.home)?;
+    let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let import = Import { at_height: args.at_height, to: args.to, threads };
+    let mut shown: Option<Progress> = None;
+    let mut rss_anon_bytes_max = 0;
+    let mut progress = |now: ImportProgress| {
+        rss_anon_bytes_max = rss_anon_bytes_max.max(anonymous_bytes().unwrap_or(0));
+        shown.get_or_insert_with(|| Progress::start("import", "keys", Some(now.keys_total))).set(now.keys, "");
+        if signals.received().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let mut hook = |point| {
+        for (at, signal) in [(args.kill_at, SIGKILL), (args.interrupt_at, SIGINT)] {
+            if at == Some(At(point)) {
+                raise(signal).expect("a process may send itself a signal");
+            }
+        }
+    };
+    let imported = ferry::import_with(&args.home, import, &Options::default(), &mut progress, &mut hook);
+    drop(shown);
+    let rss_anon_bytes_max = rss_anon_bytes_max.max(anonymous_bytes().unwrap_or(0));
+    let report = match (imported, signals.received()) {
+        (Ok(report), _) => report,
+        (Err(error), Some(exit)) if error.kind() == ErrorKind::Cancelled => {
+            eprintln!("import: stopped by a signal, the state is as it was");
+            return Ok(exit);
+        }
+        (Err(error), _) => return Err(error.into()),
+    };
+    let report = RunReport::new(args, report, began.elapsed(), threads, rss_anon_bytes_max)?;
+    output::print(&report, output)?;
+    Ok(Exit::Ok)
+}
+
+impl RunReport {
+    fn new(
+        args: &Args,
+        report: ImportReport,
+        elapsed: Duration,
+        threads: usize,
+        rss_anon_bytes_max: u64,
+    ) -> anyhow::Result<Self> {
+        let work = (report.moving + report.building).as_secs_f64();
+        Ok(Self {
+            outcome: if report.from_version < report.to_version { "imported" } else { "nothing_to_do" },
+            home: args.home.display().to_string(),
+            height: report.height,
+            write_mode: Mode::resting_at(report.to_version).map_or("unknown", Mode::as_str),
+            from_migration_version: report.from_version,
+            migration_version: report.to_version,
+            keys: report.moved.keys,
+            key_bytes: report.moved.key_bytes,
+            value_bytes: report.moved.value_bytes,
+            keys_per_second: report.moved.keys as f64 / work.max(1e-3),
+            fixed_seconds: (report.opening + report.switching).as_secs_f64(),
+            opening_seconds: report.opening.as_secs_f64(),
+            moving_seconds: report.moving.as_secs_f64(),
+            building_seconds: report.building.as_secs_f64(),
+            switching_seconds: report.switching.as_secs_f64(),
+            elapsed_seconds: elapsed.as_secs_f64(),
+            threads,
+            rss_anon_bytes_max,
+            flatkv_root: report.root.map(hex::encode),
+            modules: report
+                .modules
+                .into_iter()
+                .map(|module| Module { name: module.name, moved_keys: module.keys })
+                .collect(),
+            disk: home::sizes(&args.home)?,
+        })
+    }
+}
+
+impl Report for RunReport {
+    const COMMAND: &'static str = "run";
+
+    fn table(&self) -> String {
+        let span = |seconds| units::span(Duration::from_secs_f64(seconds));
+        let facts = table::facts([
+            ("result", if self.outcome == "imported" { "imported" } else { "nothing to do" }.to_owned()),
+            ("height", units::count(self.height)),
+            ("write mode", self.write_mode.to_owned()),
+            ("keys moved", format!("{}, {}", units::count(self.keys), units::rate(self.keys_per_second, "keys"))),
+            ("key bytes", units::bytes(self.key_bytes)),
+            ("value bytes", units::bytes(self.value_bytes)),
+            ("FlatKV's root", self.flatkv_root.clone().unwrap_or_else(|| "none".to_owned())),
+            ("opening", span(self.opening_seconds)),
+            ("moving", span(self.moving_seconds)),
+            ("building", span(self.building_seconds)),
+            ("switching", span(self.switching_seconds)),
+            ("memory", units::bytes(self.rss_anon_bytes_max)),
+            ("memiavl on disk", units::bytes(self.disk.memiavl_bytes)),
+            ("FlatKV on disk", units::bytes(self.disk.flatkv_bytes)),
+        ]);
+        let modules = self.modules.iter().map(|module| [module.name.clone(), units::count(module.moved_keys)]);
+        format!("{facts}\n{}", table::figures(["module", "moved"], modules))
+    }
+
+    fn records(&self) -> serde_json::Result<Vec<(&'static str, Value)>> {
+        let mut import = serde_json::to_value(self)?;
+        if let Value::Object(fields) = &mut import {
+            fields.remove("modules");
+        }
+        let mut records = vec![("import", import)];
+        for module in &self.modules {
+            records.push(("module", serde_json::to_value(module)?));
+        }
+        Ok(records)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_point_is_known_by_its_name_and_nothing_else_is() {
+        for point in ImportPoint::ALL {
+            assert_eq!(point.as_str().parse(), Ok(At(point)));
+        }
+        let refused = "import".parse::<At>().expect_err("refused");
+        assert_eq!(refused, NoPoint { got: "import".to_owned() });
+    }
+}
