@@ -224,3 +224,46 @@ fn a_chain_that_was_migrated_to_the_end_has_nothing_to_import() {
     let report = run(home.path(), height, Mode::FlatkvOnly).expect("nothing to do");
     assert_eq!((report.from_version, report.to_version, report.modules.len()), (3, 3, 0));
 }
+
+#[test]
+fn memiavl_is_not_taken_for_the_whole_state_where_flatkv_is_lost_after_an_import() {
+    let home = lives::home();
+    let height = home_at(home.path(), Mode::MemiavlOnly, 2);
+    run(home.path(), height, Mode::EvmMigrated).expect("imports");
+    std::fs::remove_dir_all(home.path().join("data/state_commit/flatkv")).expect("deletes");
+    let error = Node::open(home.path(), options(2)).err().expect("refused");
+    assert_eq!(error.kind(), ErrorKind::Corruption);
+    let is_about_the_app_hash = matches!(error, Error::Migration(ferry::migrate_core::Error::AppHashMismatch { .. }));
+    assert!(is_about_the_app_hash, "{error:?}");
+}
+
+#[test]
+fn a_damaged_leaf_ends_the_import_and_the_state_stays() {
+    let home = lives::home();
+    let mut node = Node::open(home.path(), options(2)).expect("a fresh node");
+    fill(&mut node);
+    let snapshot = node.snapshot_now().expect("a snapshot");
+    let height = node.height();
+    node.close().expect("a clean close");
+    let kvs = snapshot.join("wasm/kvs");
+    let mut bytes = std::fs::read(&kvs).expect("reads");
+    *bytes.last_mut().expect("a value") ^= 1;
+    std::fs::write(&kvs, bytes).expect("writes");
+    let error = run(home.path(), height, Mode::FlatkvOnly).expect_err("a leaf that is not its hash's");
+    assert_eq!(error.kind(), ErrorKind::Corruption, "{error}");
+    let node = Node::open(home.path(), options(2)).expect("opens");
+    assert_eq!((node.height(), node.mode()), (height, Mode::MemiavlOnly));
+    assert!(!node.home().next().exists());
+}
+
+#[test]
+fn a_module_that_no_migration_moves_is_not_left_behind() {
+    let home = lives::home();
+    let height = home_at(home.path(), Mode::MemiavlOnly, 1);
+    let few = ferry::Options { modules: vec!["bank".into(), "evm".into(), "acc".into()], ..options(2) };
+    let go_on = &mut |_: ImportProgress| ControlFlow::Continue(());
+    let error = import(home.path(), request(height, Mode::FlatkvOnly), &few, go_on).expect_err("wasm has keys");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    assert!(matches!(error, Error::ImportLeaves { module, .. } if module == "wasm"));
+    import(home.path(), request(height, Mode::AllMigratedButBank), &few, go_on).expect("it stays in memiavl");
+}

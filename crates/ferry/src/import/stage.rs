@@ -123,16 +123,16 @@ impl Stage {
     /// memiavl without the moved keys, and FlatKV's records.
     fn finish(&self, load: BulkLoad, loaded: Vec<Loaded>, moved: Moved) -> Result<Hash, Error> {
         let Import { at_height: height, to, .. } = self.import;
+        let commit_info = self.engine.last_commit_info();
+        let app_hash = app_hash(&commit_info);
         let retires_old = to == Mode::FlatkvOnly;
         let standing = match retires_old {
             true => Vec::new(),
             false => {
                 let emptied: Vec<_> = self.plan.modules.iter().map(|module| module.name.as_str()).collect();
-                roots(&self.memiavl.write_store(&self.replacement.memiavl(), &emptied)?)
+                roots(&self.memiavl.write_store(&self.replacement.memiavl(), &emptied, app_hash)?)
             }
         };
-        let commit_info = self.engine.last_commit_info();
-        let app_hash = app_hash(&commit_info);
         let version = to.base_version();
         let changes = [NamedChangeSet::new(
             MIGRATION_STORE,

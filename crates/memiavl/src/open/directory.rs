@@ -10,7 +10,7 @@ use crate::error::{Doing, Error, Result};
 use crate::snapshot::{IoResult, is_temporary, read_current};
 
 /// Name of the log's directory.
-pub(super) const CHANGELOG: &str = "changelog";
+pub(crate) const CHANGELOG: &str = "changelog";
 /// Name of the lock file.
 pub(super) const LOCK: &str = "LOCK";
 

@@ -5,6 +5,7 @@ mod options;
 mod rollback;
 mod unreplayed;
 
+pub(crate) use directory::CHANGELOG;
 pub use options::{Access, Options};
 pub use rollback::{Site, rollback};
 pub(crate) use unreplayed::replay_next;

@@ -5,10 +5,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use changeset::{CommitInfo, Hash};
+use changeset::{AppHash, ChangelogEntry, CommitInfo, Hash, seal_entry};
 
+use crate::changelog::{Changelog, LogOptions};
 use crate::error::Error;
 use crate::multitree::{Committed, Forest};
+use crate::open::CHANGELOG;
 use crate::snapshot::write_store;
 use crate::store::read::impl_reads;
 use crate::tree::{RankedLeaves, Tree};
@@ -55,15 +57,22 @@ impl View {
         Ok(self.tree(module)?.ranked_leaves(ranks))
     }
 
-    /// Writes the view's trees into the new directory `dir` as a store of its own: one snapshot and no log. Those that
-    /// `emptied` names have no leaf in it. Returns its commit info. Files of trees that stand as their snapshot has them
-    /// are hard links.
+    /// Writes the view's trees into the new directory `dir` as a store of its own. Those that `emptied` names have no leaf
+    /// in it. Returns its commit info. Files of trees that stand as their snapshot has them are hard links.
+    ///
+    /// It is one snapshot, and a log with an entry of the same version that is never replayed: its seal holds `app_hash`,
+    /// so that the store is not taken for the whole state where what was emptied is lost.
     ///
     /// # Errors
     /// A directory that holds something, I/O, a damaged node.
-    pub fn write_store(&self, dir: &Path, emptied: &[&str]) -> Result<CommitInfo, Error> {
+    pub fn write_store(&self, dir: &Path, emptied: &[&str], app_hash: AppHash) -> Result<CommitInfo, Error> {
         let committed = Committed::hashed(self.forest().emptied(emptied))?;
         write_store(dir, &committed)?;
+        let version = self.version();
+        let entry = ChangelogEntry { version: version.cast_signed(), ..ChangelogEntry::default() };
+        let mut log = Changelog::open_writer(&dir.join(CHANGELOG), LogOptions::default())?;
+        log.append(version, &seal_entry(&entry, app_hash))?;
+        log.close()?;
         Ok(committed.commit_info())
     }
 
