@@ -5,8 +5,8 @@ mod common;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use common::life::{beat, copy, fill, migrate, migrate_all, state};
-use common::{lives, options};
+use common::life::{beat, block, copy, fill, migrate, migrate_all, state};
+use common::{changes, golden, lives, options, set};
 use ferry::{Error, ErrorKind, Import, ImportPoint, ImportProgress, ImportReport, Mode, Node, import, import_with};
 
 /// The modes that an import leads to.
@@ -266,4 +266,90 @@ fn a_module_that_no_migration_moves_is_not_left_behind() {
     assert_eq!(error.kind(), ErrorKind::Configuration);
     assert!(matches!(error, Error::ImportLeaves { module, .. } if module == "wasm"));
     import(home.path(), request(height, Mode::AllMigratedButBank), &few, go_on).expect("it stays in memiavl");
+}
+
+/// FlatKV's roots as the reference's own importer makes them of the recorded `memiavl` directories, the row of the
+/// migration's version added, which it does not write.
+const RECORDED: [(&str, u64, [&str; 3]); 2] = [
+    (
+        "small",
+        12,
+        [
+            "cdbc91701a08e0860c3a442ce61ad56c7facba5a1df5b32ac0de628f8d6e4a2d",
+            "9ef324a815ef87d2ba56969161704fb22cda3760aa56223798a0125e3b685ddb",
+            "cb84bedbbfe64a489429d56e1f40bc8c36f74bead7c5066531fd7d94c09d9168",
+        ],
+    ),
+    (
+        "exact",
+        16,
+        [
+            "2297f85fe1efecf13677aca814ec1ba51593efce1d8ac7bfbc3ba51297d67e9b",
+            "c2156462a2b468e7a875373810ba5a4dd5a3ff758f6d9e3aad9cdea2a4fea4f1",
+            "f3ef43fb0bba96567f4688ec18ca945452f103e10ed5e75b29163ff9039911ce",
+        ],
+    ),
+];
+
+#[test]
+fn recorded_chains_come_to_the_roots_of_the_references_importer() {
+    for (life, height, roots) in RECORDED {
+        let blocks = golden::blocks(life);
+        let options = golden::options(&blocks[0], 0);
+        let [whole, in_steps] = [(); 2].map(|()| lives::home());
+        let mut node = Node::open(whole.path(), options.clone()).expect("a fresh node");
+        for block in blocks.iter().take_while(|block| block["height"].as_u64() <= Some(height)) {
+            golden::take(&mut node, block);
+        }
+        node.close().expect("a clean close");
+        copy(whole.path(), in_steps.path());
+        let go_on = &mut |_: ImportProgress| ControlFlow::Continue(());
+        for (to, root) in TARGETS.into_iter().zip(roots) {
+            // At once, and phase after phase: the rows are of one height either way.
+            let at_once = lives::home();
+            copy(whole.path(), at_once.path());
+            for home in [at_once.path(), in_steps.path()] {
+                let report = import(home, request(height, to), &options, go_on).expect("imports");
+                assert_eq!(hex::encode(report.root.expect("a root")), root, "{life} {to}");
+                verify(&Node::open(home, options.clone()).expect("opens"));
+            }
+        }
+    }
+}
+
+#[test]
+fn accounts_meet_whatever_pieces_their_keys_are_split_into() {
+    let [imported, live] = [(); 2].map(|()| lives::home());
+    let mut node = Node::open(imported.path(), options(1 << 20)).expect("a fresh node");
+    // More code hashes than nonces at some addresses and fewer at others, and keys of other lengths between them.
+    let mut pairs = Vec::new();
+    for index in 0..24_000_u32 {
+        let address = [index.wrapping_mul(0x9e37_79b9).to_be_bytes().as_slice(), &[7; 16]].concat();
+        let key = |prefix: u8| [&[prefix], address.as_slice()].concat();
+        if index % 3 != 0 {
+            pairs.push(set(&key(0x0a), &u64::from(index % 5).to_be_bytes()));
+        }
+        if index % 4 != 0 {
+            pairs.push(set(&key(0x08), &[u8::from(index % 6 > 1); 32]));
+        }
+        if index % 40 == 0 {
+            pairs.extend([0x08, 0x0a].map(|prefix| set(&key(prefix)[..9], b"short")));
+            pairs.extend([0x08, 0x0a].map(|prefix| set(&[key(prefix).as_slice(), b"more"].concat(), b"long")));
+        }
+    }
+    pairs.sort_by(|a, b| a.key.cmp(&b.key));
+    block(&mut node, changes("evm", pairs));
+    let height = node.height();
+    node.close().expect("a clean close");
+    copy(imported.path(), live.path());
+
+    run(imported.path(), height, Mode::EvmMigrated).expect("imports");
+    let imported = Node::open(imported.path(), options(2)).expect("opens");
+    verify(&imported);
+    let mut live = Node::open(live.path(), options(1 << 20)).expect("opens");
+    live.set_mode(Mode::MigrateEvm).expect("a step");
+    block(&mut live, Vec::new());
+    assert_eq!(live.mode(), Mode::MigrateEvm);
+    assert_eq!(rows(&imported), rows(&live));
+    assert_eq!(state(&imported), state(&live));
 }
