@@ -120,7 +120,7 @@ macro_rules! under_test {
                 }
                 readers.into_iter().for_each(|reader| reader.join().expect("reads"));
                 evicter.join().expect("drops");
-                assert_eq!(read(&cache, VERSIONS), truth(VERSIONS));
+                assert_eq!(read(&cache, VERSIONS), truth(VERSIONS), "another version's row at the end");
             }
         }
     };
