@@ -12,9 +12,9 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 
+use crate::Arguments;
 use crate::home::{self, Homes};
-use crate::measure::{Times, anonymous_bytes};
-use crate::{Arguments, reads};
+use crate::measure::Times;
 
 /// The heading over the lines of [`line`].
 pub(crate) const HEADER: &str = "live: batch, writes, readers | keys/s | block p50, p99, max ms | apply, root, commit p50 ms | reads/s, p50, p99.9 us | reopen ms | anon MiB";
@@ -31,8 +31,7 @@ pub(crate) struct Plan {
 pub(crate) fn run(homes: &Homes, arguments: &Arguments, plan: Plan) -> Result<Value> {
     let home = homes.copy()?;
     let mut node = home::open(home, plan.batch)?;
-    let mut written = home::keys(&node, "bank", &[], 4)?;
-    written.extend(home::keys(&node, "evm", &[0x03], 8)?);
+    let written = [("bank", home::keys(&node, "bank", &[], 4)?), ("evm", home::keys(&node, "evm", &[0x03], 8)?)];
     let mut random = ChaCha8Rng::seed_from_u64(arguments.seed);
     // FlatKV is founded here, which is no block like others.
     block(&mut node, &mut random, &written, plan.writes)?;
@@ -50,10 +49,10 @@ pub(crate) fn run(homes: &Homes, arguments: &Arguments, plan: Plan) -> Result<Va
         let parts = [applied, hashed - applied, committed - hashed];
         steps.iter_mut().zip(parts).for_each(|(times, part)| times.add(part));
     }
-    let (seconds, anonymous) = (times.sum().as_secs_f64(), anonymous_bytes());
+    let (seconds, anonymous) = (times.sum().as_secs_f64(), ferry::migrate_metrics::anonymous_bytes());
     let elapsed = began.elapsed();
-    let (mut read, worst_at) = readers.stop()?;
-    let reads_per_second = read.len() as f64 * reads::GROUP as f64 / elapsed.as_secs_f64();
+    let mut read = readers.stop()?;
+    let reads_per_second = read.len() as f64 / elapsed.as_secs_f64();
     node.close()?;
     let reopening = Instant::now();
     let node = home::open(home, plan.batch)?;
@@ -64,7 +63,7 @@ pub(crate) fn run(homes: &Homes, arguments: &Arguments, plan: Plan) -> Result<Va
         "keys_per_second": moved as f64 / seconds, "block": times.report(),
         "apply": steps[0].report(), "root": steps[1].report(), "commit": steps[2].report(),
         "reads_per_second": reads_per_second,
-        "read": read.report(), "worst_read_at_s": worst_at, "reopen_ms": reopen.as_secs_f64() * 1e3,
+        "read": read.report(), "reopen_ms": reopen.as_secs_f64() * 1e3,
         "anonymous_bytes": anonymous,
     }))
 }
@@ -98,21 +97,19 @@ pub(crate) fn line(run: &Value) -> String {
 fn block(
     node: &mut Node,
     random: &mut ChaCha8Rng,
-    keys: &[(Bytes, usize)],
+    keys: &[(&str, Vec<(Bytes, usize)>)],
     writes: usize,
 ) -> Result<(u64, [Duration; 3])> {
-    let mut sets = [NamedChangeSet::new("bank", Vec::new()), NamedChangeSet::new("evm", Vec::new())];
-    let (mut bank, mut evm) = (Vec::new(), Vec::new());
+    let mut pairs = vec![Vec::new(); keys.len()];
     for _ in 0..writes {
-        let (key, bytes) = &keys[random.random_range(0..keys.len())];
+        let module = random.random_range(0..keys.len());
+        let (key, bytes) = &keys[module].1[random.random_range(0..keys[module].1.len())];
         let value: Vec<u8> = (0..*bytes).map(|_| random.random()).collect();
-        let pairs = if key.first() == Some(&0x03) && *bytes == 32 { &mut evm } else { &mut bank };
-        pairs.push(KvPair::set(key.clone(), value));
+        pairs[module].push(KvPair::set(key.clone(), value));
     }
-    sets[0] = NamedChangeSet::new("bank", bank);
-    sets[1] = NamedChangeSet::new("evm", evm);
+    let sets = keys.iter().zip(pairs).map(|((module, _), pairs)| NamedChangeSet::new(*module, pairs)).collect();
     let began = Instant::now();
-    let flush = node.apply(sets.into())?;
+    let flush = node.apply(sets)?;
     let applied = began.elapsed();
     node.working_commit_info()?;
     let hashed = began.elapsed();
@@ -123,7 +120,7 @@ fn block(
 /// Threads that read nonces of the newest view.
 struct Readers {
     stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<Result<(Times, f64)>>>,
+    threads: Vec<JoinHandle<Result<Times>>>,
 }
 
 impl Readers {
@@ -138,34 +135,27 @@ impl Readers {
             let (views, stop, keys) = (node.views(), Arc::clone(&stop), Arc::clone(&keys));
             let mut random = ChaCha8Rng::seed_from_u64(seed + 1 + number as u64);
             thread::spawn(move || {
-                let (mut times, mut worst) = (Times::default(), (Duration::ZERO, 0.0));
-                let started = Instant::now();
+                let mut times = Times::default();
                 while !stop.load(Ordering::Relaxed) {
                     let began = Instant::now();
                     let view = views.latest()?;
                     let (key, _) = &keys[random.random_range(0..keys.len())];
                     view.get("evm", key)?.context("a nonce is gone")?;
-                    let time = began.elapsed();
-                    if time > worst.0 {
-                        worst = (time, started.elapsed().as_secs_f64());
-                    }
-                    times.add(time);
+                    times.add(began.elapsed());
                 }
-                Ok((times, worst.1))
+                Ok(times)
             })
         });
         let threads = threads.collect();
         Ok(Self { stop, threads })
     }
 
-    fn stop(self) -> Result<(Times, f64)> {
+    fn stop(self) -> Result<Times> {
         self.stop.store(true, Ordering::Relaxed);
-        let (mut all, mut worst) = (Times::default(), 0.0);
+        let mut all = Times::default();
         for thread in self.threads {
-            let (mut times, at) = thread.join().map_err(|_| anyhow!("a reader panicked"))??;
-            all.append(&mut times);
-            worst = at;
+            all.append(&mut thread.join().map_err(|_| anyhow!("a reader panicked"))??);
         }
-        Ok((all, worst))
+        Ok(all)
     }
 }

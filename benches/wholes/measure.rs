@@ -1,4 +1,4 @@
-//! Times in order, and what the process takes.
+//! Times, and their percentiles.
 
 use std::time::Duration;
 
@@ -36,12 +36,4 @@ impl Times {
         };
         json!({ "p50_us": at(0.5), "p99_us": at(0.99), "p999_us": at(0.999), "max_us": at(1.0), "count": self.0.len() })
     }
-}
-
-/// Bytes of anonymous memory of this process.
-pub(crate) fn anonymous_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-    let kib: Option<u64> = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|kib| kib.parse().ok());
-    kib.unwrap_or(0) * 1024
 }

@@ -11,8 +11,6 @@ use serde_json::{Value, json};
 use crate::home::{self, Homes};
 use crate::{Arguments, threads};
 
-/// Reads that are timed together.
-pub(crate) const GROUP: usize = 1;
 /// Reads of each thread, once cold and once warm.
 const READS: usize = 400_000;
 

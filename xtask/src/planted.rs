@@ -68,7 +68,7 @@ enum Kind {
 /// Plants each fault and has it found; one that is not found is an error, after all have been tried.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let faults = chosen(faults(&run::root())?, &arguments.name)?;
-    let copy = Copy::make(&target_dir().join("planted"))?;
+    let copy = Copy::make(&run::target_dir().join("planted"))?;
     let mut table = Vec::new();
     let mut unfound = 0;
     for fault in &faults {
@@ -219,7 +219,7 @@ impl Copy {
     }
 
     fn take_over_what_is_built(&self) -> Result<()> {
-        let (built, own) = (target_dir().join("release"), self.target.join("release"));
+        let (built, own) = (run::target_dir().join("release"), self.target.join("release"));
         if own.exists() || !built.join("build").exists() {
             return Ok(());
         }
@@ -299,10 +299,6 @@ fn said(kind: Kind, is_fine: bool, text: &str) -> Option<String> {
     }
     let failed = text.lines().filter_map(|line| line.strip_prefix("---- ")?.strip_suffix(" stdout ----"));
     Some(failed.collect::<Vec<_>>().join(", "))
-}
-
-fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| run::root().join("target"), PathBuf::from)
 }
 
 #[cfg(test)]

@@ -72,7 +72,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         if violations > 0 {
             failed.push(layer.name);
         }
-        keep(layer.name, &report)?;
         found.insert(layer.name.to_owned(), report);
     }
     if arguments.publish {
@@ -133,13 +132,6 @@ fn run_layer(layer: &Layer, arguments: &Arguments) -> Result<Value> {
         bail!("{} failed: {status}", run::line(&command));
     }
     Ok(report)
-}
-
-/// Keeps a layer's report, of a run that is not published too, until the next run.
-fn keep(layer: &str, report: &Value) -> Result<()> {
-    let path = run::release_dir().join("torture").join(format!("{layer}.json"));
-    let text = serde_json::to_string_pretty(report)? + "\n";
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// A layer's figures on one line.
