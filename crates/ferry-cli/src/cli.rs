@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::output::Output;
-use crate::{demo, gen_docs, generate, replay, rollback, run, snapshot, status};
+use crate::{config, demo, gen_docs, generate, replay, rollback, run, snapshot, status};
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
 ///
@@ -25,6 +25,7 @@ pub(crate) struct Cli {
 /// The subcommands, one file each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Config(config::Args),
     Demo(demo::Args),
     Gen(generate::Args),
     Replay(replay::Args),
@@ -45,5 +46,36 @@ mod tests {
     #[test]
     fn the_definitions_are_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_is_shown_has_an_example_of_its_own() {
+        fn check(command: &clap::Command, path: &str) {
+            let shown = command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help");
+            for sub in shown {
+                let path = format!("{path} {}", sub.get_name());
+                let help = sub.clone().render_long_help().to_string();
+                let example = help.split("Example:").nth(1).unwrap_or_else(|| panic!("no example: {path}"));
+                assert!(example.contains(&path), "an example of another command: {path}");
+                check(sub, &path);
+            }
+        }
+        let mut root = Cli::command();
+        root.build();
+        check(&root, "ferry");
+    }
+
+    #[test]
+    fn every_example_is_a_call_that_is_understood() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines().map(str::trim).filter(|line| line.starts_with("ferry ")) {
+                // What stands behind three blanks explains the call.
+                let call = line.split("   ").next().unwrap_or(line).split_whitespace();
+                Cli::try_parse_from(call).unwrap_or_else(|error| panic!("{line}: {error}"));
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
     }
 }

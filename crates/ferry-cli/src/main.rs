@@ -12,6 +12,7 @@
 
 mod blocks;
 mod cli;
+mod config;
 mod demo;
 mod difference;
 mod exit;
@@ -26,6 +27,7 @@ mod progress;
 mod replay;
 mod rollback;
 mod run;
+mod settings;
 mod signals;
 mod snapshot;
 mod status;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let signals = Signals::install()?;
     match &cli.command {
+        Command::Config(args) => config::run(args, cli.output),
         Command::Demo(args) => demo::run(args, cli.output, &signals),
         Command::Gen(args) => generate::run(args, cli.output, &signals),
         Command::Replay(args) => replay::run(args, cli.output, &signals),

@@ -1,14 +1,21 @@
 //! Progress on stderr: a bar on a terminal, elsewhere a line every ten seconds with rate, remaining and ETA.
 
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::units;
 
-/// How often a line goes to stderr when that is no terminal.
-const LINE_INTERVAL: Duration = Duration::from_secs(10);
+/// How often a line goes to stderr when that is no terminal, unless the settings say otherwise.
+pub(crate) const LINE_INTERVAL: Duration = Duration::from_secs(10);
+static LINE_INTERVAL_MS: AtomicU64 = AtomicU64::new(LINE_INTERVAL.as_secs() * 1000);
+
+/// Sets how often a line goes to stderr when that is no terminal.
+pub(crate) fn say_every(interval: Duration) {
+    LINE_INTERVAL_MS.store(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
 
 /// One run of a command.
 pub(crate) struct Progress {
@@ -33,7 +40,7 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(position);
             bar.set_message(self.figures(position, self.began.elapsed(), note));
-        } else if self.said.elapsed() >= LINE_INTERVAL {
+        } else if self.said.elapsed() >= Duration::from_millis(LINE_INTERVAL_MS.load(Ordering::Relaxed)) {
             self.said = Instant::now();
             eprintln!("{}: {}", self.label, self.figures(position, self.began.elapsed(), note));
         }

@@ -1,14 +1,14 @@
 //! `ferry rollback`: goes back to an earlier block.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ferry::{NewStorePlan, Options, RollbackPlan};
+use ferry::{NewStorePlan, RollbackPlan};
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::home;
 use crate::output::{self, Output, Report};
+use crate::settings::NodeArgs;
 use crate::{table, units};
 
 /// Go back to an earlier block: undo FlatKV's later blocks and cut memiavl's log.
@@ -16,10 +16,12 @@ use crate::{table, units};
 /// Without --apply it only says what it would do, after checking that it can be done. The node must not be running. A
 /// rollback that is interrupted is finished when the node is opened next.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Example:\n  ferry rollback --home DIR --to 1200000           says what it would do\n  ferry rollback --home DIR --to 1200000 --apply"
+)]
 pub(crate) struct Args {
-    /// The node's home; memiavl stands at data/state_commit/memiavl in it.
-    #[arg(long, env = "FERRY_HOME", value_name = "DIR")]
-    home: PathBuf,
+    #[command(flatten)]
+    node: NodeArgs,
     /// The block to go back to; it stays.
     #[arg(long, value_name = "HEIGHT")]
     to: u64,
@@ -45,12 +47,11 @@ struct RollbackReport {
 /// A home that does not open, a block that cannot be gone back to, I/O.
 pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     let began = Instant::now();
-    home::require_state(&args.home)?;
-    let plan = if args.apply {
-        ferry::roll_back(&args.home, args.to, &Options::default())?
-    } else {
-        ferry::plan_rollback(&args.home, args.to)?
-    };
+    let options = args.node.options()?;
+    let home = &args.node.home;
+    home::require_state(home)?;
+    let plan =
+        if args.apply { ferry::roll_back(home, args.to, &options)? } else { ferry::plan_rollback(home, args.to)? };
     output::print(&report(plan, args.apply, began.elapsed()), output)?;
     Ok(Exit::Ok)
 }

@@ -1,13 +1,12 @@
 //! `ferry run --offline`: moves the state of a stopped node at once.
 
+use std::num::NonZeroU64;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::str::FromStr;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ferry::migrate_metrics::anonymous_bytes;
-use ferry::{ErrorKind, Import, ImportPoint, ImportProgress, ImportReport, Mode, Options};
+use ferry::{ErrorKind, Import, ImportPoint, ImportProgress, ImportReport, Mode};
 use serde::Serialize;
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGKILL};
@@ -17,6 +16,7 @@ use crate::exit::Exit;
 use crate::home::{self, DiskSizes};
 use crate::output::{self, Output, Report};
 use crate::progress::Progress;
+use crate::settings::NodeArgs;
 use crate::signals::Signals;
 use crate::{table, units};
 
@@ -27,10 +27,10 @@ use crate::{table, units};
 /// every node must stop at the same block and import behind it, and a home at another height is refused. A signal, an error
 /// or a crash leaves the state as it was, or, from one moment on, as it is to be.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ferry run --home DIR --offline --at-height 1200000 --to evm_migrated")]
 pub(crate) struct Args {
-    /// The node's home; memiavl stands at data/state_commit/memiavl in it.
-    #[arg(long, env = "FERRY_HOME", value_name = "DIR")]
-    home: PathBuf,
+    #[command(flatten)]
+    node: NodeArgs,
     /// The node is stopped; this program alone works on its home.
     #[arg(long, required = true)]
     offline: bool,
@@ -40,9 +40,9 @@ pub(crate) struct Args {
     /// The mode that the node is in afterwards: evm_migrated, all_migrated_but_bank or flatkv_only.
     #[arg(long, value_name = "MODE", default_value = "flatkv_only")]
     to: Mode,
-    /// Threads that move keys; as many as there are cores by default.
+    /// Threads that move keys; as many as program.threads says by default.
     #[arg(long, value_name = "N")]
-    threads: Option<usize>,
+    threads: Option<NonZeroU64>,
     /// Die by SIGKILL at this named point.
     #[arg(long, value_name = "POINT", hide = true)]
     kill_at: Option<At>,
@@ -110,8 +110,8 @@ struct Module {
 /// A home that is at another height, in use or damaged; I/O.
 pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
     let began = Instant::now();
-    home::require_state(&args.home)?;
-    let threads = args.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
+    let (options, threads) = (args.node.options()?, args.node.threads(args.threads)?);
+    home::require_state(&args.node.home)?;
     let import = Import { at_height: args.at_height, to: args.to, threads };
     let mut shown: Option<Progress> = None;
     let mut rss_anon_bytes_max = 0;
@@ -127,7 +127,7 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
             }
         }
     };
-    let imported = ferry::import_with(&args.home, import, &Options::default(), &mut progress, &mut hook);
+    let imported = ferry::import_with(&args.node.home, import, &options, &mut progress, &mut hook);
     drop(shown);
     let rss_anon_bytes_max = rss_anon_bytes_max.max(anonymous_bytes().unwrap_or(0));
     let report = match (imported, signals.received()) {
@@ -154,7 +154,7 @@ impl RunReport {
         let work = (report.moving + report.building).as_secs_f64();
         Ok(Self {
             outcome: if report.from_version < report.to_version { "imported" } else { "nothing_to_do" },
-            home: args.home.display().to_string(),
+            home: args.node.home.display().to_string(),
             height: report.height,
             write_mode: Mode::resting_at(report.to_version).map_or("unknown", Mode::as_str),
             from_migration_version: report.from_version,
@@ -177,7 +177,7 @@ impl RunReport {
                 .into_iter()
                 .map(|module| Module { name: module.name, moved_keys: module.keys })
                 .collect(),
-            disk: home::sizes(&args.home)?,
+            disk: home::sizes(&args.node.home)?,
         })
     }
 }

@@ -1,24 +1,24 @@
 //! `ferry snapshot`: writes a memiavl snapshot at the node's present height.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ferry::{Node, Options};
+use ferry::Node;
 use serde::Serialize;
 
 use crate::exit::Exit;
 use crate::home;
 use crate::output::{self, Output, Report};
+use crate::settings::NodeArgs;
 use crate::{table, units};
 
 /// Write a memiavl snapshot at the node's present height.
 ///
 /// A later start loads it instead of replaying the changelog. The node must not be running.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ferry snapshot --home DIR")]
 pub(crate) struct Args {
-    /// The node's home; memiavl stands at data/state_commit/memiavl in it.
-    #[arg(long, env = "FERRY_HOME", value_name = "DIR")]
-    home: PathBuf,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,8 +36,9 @@ struct SnapshotReport {
 /// A home that does not open, or a snapshot that cannot be written.
 pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     let began = Instant::now();
-    home::require_state(&args.home)?;
-    let mut node = Node::open(&args.home, Options::default())?;
+    let options = args.node.options()?;
+    home::require_state(&args.node.home)?;
+    let mut node = Node::open(&args.node.home, options)?;
     let height = node.height();
     let path = node.snapshot_now()?;
     let memiavl_bytes = home::tree_bytes(node.home().memiavl())?;

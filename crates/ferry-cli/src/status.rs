@@ -1,24 +1,23 @@
 //! `ferry status`: how far the migration has come. Reads only, and writes nothing below the home.
 
-use std::path::PathBuf;
-
-use ferry::{Boundary, Options, Status};
+use ferry::{Boundary, Status};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::home::{self, DiskSizes};
 use crate::output::{self, Output, Report};
+use crate::settings::NodeArgs;
 use crate::{table, units};
 
 /// Say how far the migration has come.
 ///
 /// The figures are exact: a moved key has left memiavl, and memiavl counts its keys. Nothing is written.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ferry status --home DIR --output json")]
 pub(crate) struct Args {
-    /// The node's home; memiavl stands at data/state_commit/memiavl in it.
-    #[arg(long, env = "FERRY_HOME", value_name = "DIR")]
-    home: PathBuf,
+    #[command(flatten)]
+    node: NodeArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,9 +57,11 @@ struct Module {
 /// # Errors
 /// A home that holds no state or cannot be read.
 pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
-    home::require_state(&args.home)?;
-    let status = ferry::inspect(&args.home, &Options::default().modules)?;
-    output::print(&StatusReport::new(status, home::sizes(&args.home)?), output)?;
+    let options = args.node.options()?;
+    let home = &args.node.home;
+    home::require_state(home)?;
+    let status = ferry::inspect(home, &options.modules)?;
+    output::print(&StatusReport::new(status, home::sizes(home)?), output)?;
     Ok(Exit::Ok)
 }
 

@@ -28,6 +28,14 @@ pub(crate) fn figures<const N: usize>(header: [&str; N], rows: impl IntoIterator
     trimmed(&table)
 }
 
+/// A table with a header; all columns are text.
+pub(crate) fn texts<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = new();
+    table.set_header(header);
+    table.add_rows(rows);
+    trimmed(&table)
+}
+
 fn new() -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED.with_rounded_corners());

@@ -17,6 +17,9 @@ pub enum Error {
     /// FlatKV.
     #[error("FlatKV")]
     FlatKv(#[from] flatkv::FlatKvError),
+    /// The settings.
+    #[error("settings")]
+    Settings(#[from] crate::settings::SettingsError),
     /// The home is not there.
     #[error("there is no node at this home; give the home of a node, which has {}: home={}", expected.display(), home.display())]
     NoNode {
@@ -100,7 +103,7 @@ impl Error {
             Self::Migration(error) => error.kind(),
             Self::Memiavl(error) => kind_of_store(error.kind()),
             Self::FlatKv(error) => kind_of_store(error.kind()),
-            Self::NoNode { .. } | Self::ImportLeaves { .. } => ErrorKind::Configuration,
+            Self::NoNode { .. } | Self::ImportLeaves { .. } | Self::Settings(_) => ErrorKind::Configuration,
             Self::ImportHeight { .. } => ErrorKind::Refused,
             Self::ImportTarget { .. } => ErrorKind::Input,
             Self::ImportPanicked => ErrorKind::Poisoned,

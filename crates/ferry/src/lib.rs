@@ -6,7 +6,7 @@
 //! Good starting points:
 //! - [`Node`]: open a home, apply flushes, commit blocks, step through the migrations.
 //! - [`View`]: one committed block, for any number of reader threads; [`Views`] hands them out.
-//! - [`Options`]: every setting, and which of them the whole chain must share.
+//! - [`Options`]: every setting, and which of them the whole chain must share; [`Settings`] reads them from a file.
 //! - [`Error::kind`]: what to do about an error.
 //!
 //! Invariants: a block that [`Node::commit`] has acknowledged is there after any crash; two nodes that were given the same
@@ -49,6 +49,7 @@ mod reclaim;
 mod registry;
 mod replace;
 mod rollback;
+pub mod settings;
 mod watch;
 
 pub use boundary::{self, Boundary};
@@ -72,6 +73,7 @@ pub use node::Node;
 pub use options::{Options, SnapshotOptions};
 pub use replace::Replacement;
 pub use rollback::{plan_rollback, roll_back};
+pub use settings::Settings;
 pub use watch::views_source;
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};
 

@@ -37,6 +37,7 @@ use report::{DemoReport, Outcome};
 /// readers verify what they read. In the middle of each migration the node is closed and reopened. At the end every key
 /// is compared with a model, every store is scanned, and FlatKV's root is computed anew from its rows.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ferry demo --accounts 5000 --slots 20000 --bank 10000 --wasm 5000")]
 pub(crate) struct Args {
     /// The home to make: a new or an empty directory, kept at the end. By default a temporary one.
     #[arg(long, value_name = "DIR")]

@@ -23,6 +23,7 @@ pub(crate) use fill::{Filled, fill};
 /// wasm, and a few records in every other module. All is in memiavl, as before the migration. The same seed and sizes
 /// make the same app hash. Memory does not grow with the size.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ferry gen --home DIR --accounts 1000000 --slots 5000000")]
 pub(crate) struct Args {
     /// The home to make: a new or an empty directory.
     #[arg(long, env = "FERRY_HOME", value_name = "DIR")]

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::home;
 use crate::output::{self, Output};
 use crate::progress::Progress;
+use crate::settings::NodeArgs;
 use crate::signals::Signals;
 
 use crate::difference::Halt;
@@ -29,10 +30,10 @@ use run::Run;
 /// version, point reads and scans are compared with what was recorded. Heights that the node already has are skipped,
 /// but for its last one, which is compared as it stands. The first difference ends the run with exit code 3.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Example:\n  ferry replay --home DIR --blocks blocks.jsonl.gz --until 1200")]
 pub(crate) struct Args {
-    /// The node's home; memiavl stands at data/state_commit/memiavl in it.
-    #[arg(long, env = "FERRY_HOME", value_name = "DIR")]
-    home: PathBuf,
+    #[command(flatten)]
+    node: NodeArgs,
     /// The recording: JSON lines, plain or gzipped.
     #[arg(long, value_name = "FILE")]
     blocks: PathBuf,
@@ -59,23 +60,25 @@ pub(crate) struct Args {
 /// Anything but a difference or a clean stop, which the report tells.
 pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
     let began = Instant::now();
+    let options = args.node.options()?;
+    let home = &args.node.home;
     // The recording and its first block are looked at before the home is touched, so that a wrong file changes nothing.
     let mut blocks = BlockReader::open(&args.blocks)?;
     let first = blocks.next().transpose()?.ok_or_else(|| BlocksError::Empty { path: args.blocks.clone() })?;
     let expected_rows = args.final_rows.as_deref().map(rows::ExpectedRows::open).transpose()?;
     let mut opened = if args.from_genesis {
-        home::require_empty(&args.home)?;
-        node::create(&args.home, &first)?
+        home::require_empty(home)?;
+        node::create(home, &first, options)?
     } else {
-        home::require_state(&args.home)?;
-        node::open(&args.home, &first)?
+        home::require_state(home)?;
+        node::open(home, &first, options)?
     };
     if let Some(kill_at) = args.kill_at {
         opened.set_kill_hook(kill_at.hook());
     }
     let mut run = Run::new(opened, args.snapshot_at);
     let result = drive(&mut run, args, first, blocks, signals);
-    let (node, mut report) = run.finish(&args.home, &args.blocks);
+    let (node, mut report) = run.finish(home, &args.blocks);
     let outcome = match (result, expected_rows) {
         (Ok(Outcome::Agrees), Some(expected)) => rows::compare(&node, expected).map(|count| {
             report.final_rows_checked = Some(count);

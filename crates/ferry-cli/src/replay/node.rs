@@ -13,9 +13,9 @@ use crate::blocks::{Block, Chain};
 ///
 /// # Errors
 /// What opening a fresh home can fail with.
-pub(super) fn create(home: &Path, first: &Block) -> anyhow::Result<Node> {
+pub(super) fn create(home: &Path, first: &Block, options: Options) -> anyhow::Result<Node> {
     fs::create_dir_all(home).with_context(|| format!("creating the home: home={}", home.display()))?;
-    let mut options = options(first);
+    let mut options = fitted(options, first);
     options.create = true;
     if let Chain::Life { mode, .. } = first.chain
         && mode.base_version() > 0
@@ -30,13 +30,14 @@ pub(super) fn create(home: &Path, first: &Block) -> anyhow::Result<Node> {
 ///
 /// # Errors
 /// What opening a home can fail with.
-pub(super) fn open(home: &Path, first: &Block) -> anyhow::Result<Node> {
-    Ok(Node::open(home, options(first))?)
+pub(super) fn open(home: &Path, first: &Block, options: Options) -> anyhow::Result<Node> {
+    Ok(Node::open(home, fitted(options, first))?)
 }
 
-fn options(first: &Block) -> Options {
+/// The options, with what the whole chain shares taken from its recording.
+fn fitted(options: Options, first: &Block) -> Options {
     // A node that has no block yet takes its trees and its first height from the recording; another one has its own.
-    let mut options = Options { initial_version: first.height, initial_stores: trees(first), ..Options::default() };
+    let mut options = Options { initial_version: first.height, initial_stores: trees(first), ..options };
     match first.chain {
         Chain::Life { batch_size, .. } => {
             options.batch = BatchLimit::keys(batch_size);

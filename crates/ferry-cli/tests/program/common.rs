@@ -20,7 +20,13 @@ pub(crate) fn fixture(path: &str) -> PathBuf {
 /// The program, with nothing of the caller's environment that it listens to.
 pub(crate) fn ferry(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
-    command.args(arguments).env_remove("FERRY_HOME").env_remove("FERRY_LOG").env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+        .args(arguments)
+        .env_remove("FERRY_HOME")
+        .env_remove("FERRY_CONFIG")
+        .env_remove("FERRY_LOG")
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
     command
 }
 

@@ -8,5 +8,6 @@ mod refusals;
 mod replay_agrees;
 mod replay_finds_differences;
 mod run_offline;
+mod settings;
 mod signals;
 mod writes_nothing;
