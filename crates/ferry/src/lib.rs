@@ -66,11 +66,12 @@ pub use inspect::{ModuleStatus, Status, inspect};
 pub use memiavl::{Proof, ProofOp};
 pub use migrate_core::{
     BatchLimit, CancelToken, Committed, DEFAULT_MODULES, Durability, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
-    ModeSetting, NewStorePlan, NoObserver, Observer, OpenViews, Outcome, RollbackPlan,
+    ModeSetting, NewStorePlan, NoObserver, Observer, OpenViews, Outcome, RollbackPlan, UnknownMode,
 };
 pub use migrate_metrics::Metrics;
 pub use node::Node;
 pub use options::{Options, SnapshotOptions};
+pub use proof::prove;
 pub use replace::Replacement;
 pub use rollback::{plan_rollback, roll_back};
 pub use settings::Settings;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use changeset::{CommitInfo, NamedChangeSet, TreeNameUpgrade};
 use flatkv::FlatKv;
 use memiavl::{MemIavl, Proof};
-use migrate_core::{BatchLimit, Committed, Engine, FlushReport, KillHook, Mode};
+use migrate_core::{BatchLimit, Committed, Engine, ErrorKind, FlushReport, KillHook, Mode};
 
 use crate::error::Error;
 use crate::home::Home;
@@ -148,6 +148,24 @@ impl Node {
     /// A block in work, a mode that is not the next one, an unfinished migration, a pause.
     pub fn set_mode(&mut self, mode: Mode) -> Result<(), Error> {
         Ok(self.engine.set_mode(mode)?)
+    }
+
+    /// Goes as many steps along the chain of modes towards `goal` as can be gone now, and says where that is.
+    ///
+    /// Ask on every block, before its first flush, with a goal that follows from the chain's state. A node that was
+    /// restarted knows a completed migration as the mode behind it, one that was not as the mode itself: single steps
+    /// would take the two on at different blocks.
+    ///
+    /// # Errors
+    /// A block in work. A migration that is unfinished or paused is none: it is where the steps end.
+    pub fn step_towards(&mut self, goal: Mode) -> Result<Mode, Error> {
+        while let Some(next) = self.mode().next().filter(|next| *next <= goal) {
+            match self.engine.set_mode(next) {
+                Err(error) if error.kind() == ErrorKind::Unfinished => break,
+                step => step?,
+            }
+        }
+        Ok(self.mode())
     }
 
     /// Adds, renames and deletes memiavl's trees, before a block's first flush.

@@ -6,14 +6,14 @@ use migrate_core::Route;
 use crate::View;
 use crate::error::Error;
 
-/// A proof of what the app hash of `view` says of a key.
+/// A proof of what the app hash of `view` says of a key, for readers on any thread.
 ///
 /// Existence, for a key that memiavl has. Absence, only in a module that has no part in the present or a past migration: a
 /// moved or brand-new key is absent from the tree whose root is in the app hash, so its "absence proof" would be a lie.
 ///
 /// # Errors
 /// A module or key that cannot be proven, memiavl at rest, I/O, corruption.
-pub(crate) fn prove(view: &View, module: &str, key: &[u8]) -> Result<Proof, Error> {
+pub fn prove(view: &View, module: &str, key: &[u8]) -> Result<Proof, Error> {
     let old = view.old().ok_or(migrate_core::Error::OldNotInAppHash)?;
     let in_memiavl = changeset::Read::contains(old, module, key);
     if in_memiavl.map_err(|source| migrate_core::Error::Old { action: "reading a key", source })? {

@@ -5,7 +5,7 @@ use super::repository::{File, Repository};
 use super::source::Code;
 
 /// Packages whose code may use anyhow: programs.
-const PROGRAMS: &[&str] = &["crates/ferry-cli", "xtask", "benches"];
+const PROGRAMS: &[&str] = &["crates/ferry-cli", "xtask", "benches", "examples"];
 /// Calls whose error nobody may drop.
 const DURABLE: &[&str] = &[".write(", ".write_all(", "fs::write(", "sync", "rename(", ".flush("];
 /// Marks of unfinished work. Written in two parts, so that this file passes.

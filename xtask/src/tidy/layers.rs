@@ -21,11 +21,11 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Edges for tests alone, each with its reason.
 const TEST_EDGES: &[(&str, &str, &str)] = &[];
 /// Packages of ours that may know everything: nothing depends on them.
-const FREE: &[&str] = &["xtask", "benches"];
+const FREE: &[&str] = &["xtask", "benches", "examples"];
 /// Foreign crates that belong to some of ours: the rest reach what they do through those.
 const OWNED: &[(&str, &[&str])] = &[
-    ("anyhow", &["ferry-cli", "xtask", "benches"]),
-    ("clap", &["ferry-cli", "xtask", "benches"]),
+    ("anyhow", &["ferry-cli", "xtask", "benches", "examples"]),
+    ("clap", &["ferry-cli", "xtask", "benches", "examples"]),
     ("memmap2", &["memiavl-iter"]),
     ("prometheus-client", &["migrate-metrics"]),
     // The rig that damages a store's rows writes them past the store.
@@ -39,9 +39,9 @@ const UNSAFE: &[&str] = &["crates/memiavl-iter/", "xtask/torture/recorder/"];
 pub(super) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (directory, manifest) in repository.packages() {
-        // What stands below xtask/ is a tool of ours, as xtask itself is.
-        let tool = directory.strip_prefix("xtask/").map(|_| "xtask");
-        let package = tool.unwrap_or_else(|| directory.rsplit('/').next().unwrap_or(directory));
+        // What stands below xtask/ is a tool of ours, as xtask itself is; examples are all alike.
+        let folder = directory.split_once('/').map(|(folder, _)| folder).filter(|folder| FREE.contains(folder));
+        let package = folder.unwrap_or_else(|| directory.rsplit('/').next().unwrap_or(directory));
         if !manifest::has_workspace_lints(manifest) {
             findings.push(Finding::new(&manifest.path, 1, "the package does not take the workspace's lints"));
         }
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_foreign_crate_in_the_wrong_place_is_found() {
-        let expected = ["only ferry-cli, xtask, benches may depend on anyhow"];
+        let expected = ["only ferry-cli, xtask, benches, examples may depend on anyhow"];
         assert_eq!(findings("flatkv", "[dependencies]\nanyhow.workspace = true"), expected);
         assert_eq!(
             findings("ferry", "[dev-dependencies]\nrocksdb.workspace = true"),
