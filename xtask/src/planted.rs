@@ -4,7 +4,7 @@
 //! ```text
 //! what the fault is, in a sentence or two
 //! Known from: where it happened, or what it is a variant of
-//! Found by: crash [words]      torture-crash; likewise faults, damage, kill
+//! Found by: crash [words]      torture-crash; likewise faults, failed-syncs, damage, kill
 //! Found by: test [words]       cargo test
 //!
 //! diff --git …
@@ -37,7 +37,7 @@ const BUILT: [&str; 3] = [".fingerprint", "build", "deps"];
 pub(crate) struct Arguments {
     /// Only these faults: names of files in xtask/torture/planted, or how they begin.
     name: Vec<String>,
-    /// Only these finders: crash, faults, damage, kill, test.
+    /// Only these finders: crash, faults, failed-syncs, damage, kill, test.
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     by: Vec<String>,
 }
@@ -60,6 +60,7 @@ struct Finder {
 enum Kind {
     Crash,
     Faults,
+    FailedSyncs,
     Damage,
     Kill,
     Test,
@@ -140,6 +141,7 @@ impl Finder {
         let kind = match words.next().as_deref() {
             Some("crash") => Kind::Crash,
             Some("faults") => Kind::Faults,
+            Some("failed-syncs") => Kind::FailedSyncs,
             Some("damage") => Kind::Damage,
             Some("kill") => Kind::Kill,
             Some("test") => Kind::Test,
@@ -165,6 +167,7 @@ impl Kind {
         match self {
             Self::Crash => "crash",
             Self::Faults => "faults",
+            Self::FailedSyncs => "failed-syncs",
             Self::Damage => "damage",
             Self::Kill => "kill",
             Self::Test => "test",
@@ -180,6 +183,9 @@ impl Kind {
             Self::Faults => {
                 Some((&["torture-crash", "torture-recorder"], &["--seed", "1", "--layer", "faults", "--first"]))
             }
+            Self::FailedSyncs => {
+                Some((&["torture-crash", "torture-recorder"], &["--seed", "1", "--layer", "failed-syncs", "--first"]))
+            }
             Self::Damage => Some((&["torture-damage"], &["--seed", "1", "--first"])),
             Self::Kill => Some((&["torture-kill", "ferry-cli"], &["--seed", "1"])),
             Self::Test => None,
@@ -189,7 +195,7 @@ impl Kind {
     /// What stands in the line where something was found, and not where it could not be looked for.
     const fn verdict(self) -> &'static str {
         match self {
-            Self::Crash | Self::Faults => "violation (",
+            Self::Crash | Self::Faults | Self::FailedSyncs => "violation (",
             Self::Damage => "VIOLATION ",
             Self::Kill => "\"what\": \"",
             Self::Test => "test result: FAILED",

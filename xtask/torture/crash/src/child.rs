@@ -8,6 +8,7 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use anyhow::{Context, Result, bail};
 
@@ -65,9 +66,20 @@ pub(crate) fn recorder(program: &Path) -> Result<PathBuf> {
     bail!("the recorder is not built; run `{build}`: expected={}", recorder.display())
 }
 
+/// A child holds all that is open here until it becomes another program, a home's lock too.
+static STARTS: RwLock<()> = RwLock::new(());
+
+/// No child starts while the guard lives: for whoever closes a home and opens it again.
+pub(crate) fn no_starts() -> RwLockReadGuard<'static, ()> {
+    STARTS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs a child to its end; what it printed.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
-    let output = command.stderr(Stdio::piped()).output().context("cannot start a child")?;
+    let start = STARTS.write().unwrap_or_else(PoisonError::into_inner);
+    let child = command.stderr(Stdio::piped()).spawn().context("cannot start a child")?;
+    drop(start);
+    let output = child.wait_with_output().context("waiting for a child")?;
     let error = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         bail!("a child failed: {}: {}", output.status, error.trim_end());

@@ -48,6 +48,7 @@ struct Case {
 }
 
 /// Everything that a run shares.
+#[derive(Clone, Copy)]
 pub(crate) struct Rig<'a> {
     pub(crate) script: &'a Script,
     pub(crate) seed: u64,

@@ -10,6 +10,8 @@
 //!   one name happen in their order, and a rename happens whole: nobody sees both names, or none.
 //! - **Renames between two directories** are on disk once either of the two is synced: they are one transaction in every
 //!   journalling file system.
+//! - **A failed sync** of a file loses what it was for, also for every later one: the system holds those pages for clean, as
+//!   Linux does. A failed sync of a directory puts nothing on disk, and a later one may.
 //! - `sync_file_range` promises nothing. `fallocate` changes no byte, at most a length.
 //! - A disk does not lie: what was synced is there, and bytes that nobody wrote to do not change.
 //!
@@ -155,6 +157,7 @@ impl Disk {
                 }
             }
             Op::Sync { ino, .. } => self.sync(*ino)?,
+            Op::FailedSync { ino } => self.let_go(*ino),
             Op::Marker { .. } | Op::Escape(_) => {}
         }
         Ok(())
@@ -206,6 +209,13 @@ impl Disk {
             _ => bail!("a sync of something that was never created: ino={ino}"),
         }
         Ok(())
+    }
+
+    /// Behind a failed sync the system holds the pages for clean: no later sync brings them to the disk.
+    fn let_go(&mut self, ino: Ino) {
+        if let Some(Body::File { pending, .. }) = self.inodes.get_mut(&ino) {
+            pending.clear();
+        }
     }
 
     /// Puts the name on disk by which a file was made.

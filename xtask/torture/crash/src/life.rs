@@ -68,6 +68,8 @@ pub(crate) enum Kind {
     Whole,
     /// Nothing can be rolled back: what is superseded goes at once.
     Bare,
+    /// The stations of the whole life, fewer blocks between them: for operations that fail.
+    Small,
 }
 
 impl Kind {
@@ -75,6 +77,7 @@ impl Kind {
         match self {
             Self::Whole => Life::whole(seed),
             Self::Bare => Life::bare(seed),
+            Self::Small => Life::small(seed),
         }
     }
 
@@ -83,6 +86,7 @@ impl Kind {
         match self {
             Self::Whole => "whole",
             Self::Bare => "bare",
+            Self::Small => "small",
         }
     }
 }

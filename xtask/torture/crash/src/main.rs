@@ -3,6 +3,7 @@
 mod child;
 mod crash_points;
 mod disk;
+mod failed_syncs;
 mod faults;
 mod image;
 mod life;
@@ -88,6 +89,8 @@ enum Layer {
     Crash,
     /// Operations that fail.
     Faults,
+    /// Syncs that fail, and a power cut behind them.
+    FailedSyncs,
 }
 
 #[derive(Subcommand)]
@@ -110,6 +113,18 @@ enum Command {
         step: u64,
         #[arg(long)]
         plant: bool,
+    },
+    /// Leads the small life below the recorder, and one of its syncs fails.
+    #[command(hide = true)]
+    FailedSync {
+        #[arg(long)]
+        seed: u64,
+        #[arg(long)]
+        home: PathBuf,
+        #[arg(long)]
+        at: u64,
+        #[arg(long)]
+        duration: String,
     },
     /// Recovers below the recorder.
     #[command(hide = true)]
@@ -200,6 +215,9 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             faults::fail_all(&home, seed, &plan).map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Live(home)) => child::live(&home.home, home.life, home.seed).map(|()| ExitCode::SUCCESS),
+        Some(Command::FailedSync { seed, home, at, duration }) => {
+            failed_syncs::live(&home, seed, at, &duration).map(|()| ExitCode::SUCCESS)
+        }
         Some(Command::Recover { home, goals }) => {
             let scratch = tempfile::tempdir_in("/dev/shm")?;
             let script = Script::rehearse(home.life.life(home.seed), scratch.path())?;
@@ -249,10 +267,14 @@ fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -
             let phase = run.phase.as_deref();
             let (keep, plant) = (&run.keep, run.plant);
             let rig = Rig { script: &script, seed, kind, phase, plant, effort, scratch, keep, stop };
-            if kind == Kind::Whole && run.layer != Some(Layer::Crash) {
+            if kind == Kind::Whole && run.layer.is_none_or(|layer| layer == Layer::Faults) {
                 rig.faults(1, report)?;
             }
-            if run.layer != Some(Layer::Faults) {
+            if kind == Kind::Whole && run.layer.is_none_or(|layer| layer == Layer::FailedSyncs) {
+                let small = Script::rehearse(Kind::Small.life(seed), &scratch.join("rehearsal"))?;
+                Rig { script: &small, kind: Kind::Small, ..rig }.failed_syncs(report)?;
+            }
+            if run.layer.is_none_or(|layer| layer == Layer::Crash) {
                 let (ops, recording) = crash_points::record(kind, seed, scratch, &run.keep)?;
                 rig.count_syncs(&ops, report)?;
                 rig.run(&ops, &recording, report)?;

@@ -13,6 +13,7 @@ pub(crate) enum Op {
     Write { ino: u64, offset: usize, data: Arc<[u8]> },
     Truncate { ino: u64, length: usize },
     Sync { ino: u64, is_dir: bool, thread: u32 },
+    FailedSync { ino: u64 },
     Rename { ino: u64, from: String, to: String },
     Unlink { path: String },
     Link { ino: u64, path: String },
@@ -35,6 +36,7 @@ impl Op {
             Self::Write { .. } => "write",
             Self::Truncate { .. } => "truncate",
             Self::Sync { .. } => "sync",
+            Self::FailedSync { .. } => "failed_sync",
             Self::Rename { .. } => "rename",
             Self::Unlink { .. } => "unlink",
             Self::Link { .. } => "link",
@@ -128,6 +130,7 @@ impl<'a> Reader<'a> {
             9 => Op::Allocate { ino, end: a, keeps_size: b == 1 },
             10 => Op::Marker { text: text(), thread },
             11 => Op::Escape(text()),
+            12 => Op::FailedSync { ino },
             kind => bail!("no record has kind {kind}"),
         })
     }

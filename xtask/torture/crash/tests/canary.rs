@@ -1,4 +1,4 @@
-//! A rig that cannot fail proves nothing: it is broken on purpose, in both layers, and must end in violations.
+//! A rig that cannot fail proves nothing: it is broken on purpose, in each layer, and must end in violations.
 
 use std::path::Path;
 use std::process::Command;
@@ -30,5 +30,11 @@ fn a_disk_that_forgets_what_was_synced_is_found() {
 #[test]
 fn a_block_that_is_not_there_behind_a_failed_operation_is_found() {
     let found = violations(&["--layer", "faults"]);
+    assert!(found.iter().any(|what| what.contains("must not be the last one")), "{found:?}");
+}
+
+#[test]
+fn a_block_that_is_not_there_behind_a_failed_sync_is_found() {
+    let found = violations(&["--layer", "failed-syncs"]);
     assert!(found.iter().any(|what| what.contains("must not be the last one")), "{found:?}");
 }

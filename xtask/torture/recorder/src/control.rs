@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! mark TEXT                        a marker in the log, in its place among the operations
-//! fail io|full|short AT once|ever  operation AT from now on fails
+//! fail WAY AT once|ever             operation AT from now on fails; WAY: io, full, short, sync
 //! lift                             nothing fails any more; the answer stands in CONTROL.answer:
 //!                                  operations seen, operations failed, the first that failed
 //! ```
@@ -26,6 +26,7 @@ pub(crate) fn obey(state: &mut State, order: &[u8]) {
                 "io" => Way::Io,
                 "full" => Way::Full,
                 "short" => Way::Short,
+                "sync" => Way::Sync,
                 _ => real::abort("torture-recorder: unknown way to fail"),
             };
             let Ok(at) = at.parse() else { real::abort("torture-recorder: not a number") };

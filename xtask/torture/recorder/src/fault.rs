@@ -11,6 +11,8 @@ pub(crate) enum Way {
     Full,
     /// Half of the bytes are written, and no error is told: allowed, and programs forget it.
     Short,
+    /// The device fails when it is to make durable what the system still holds, and the system lets go of that.
+    Sync,
 }
 
 /// What kind of operation asks.
@@ -18,8 +20,10 @@ pub(crate) enum Way {
 pub(crate) enum Asks {
     /// Writes so many bytes.
     Write(usize),
-    /// Needs space: creating, allocating, syncing what was written.
+    /// Needs space: creating, allocating.
     Space,
+    /// Syncs, which needs space for what was written.
+    Sync,
     /// Needs none: removing, renaming, cutting.
     Other,
     /// Reads.
@@ -64,7 +68,7 @@ impl Faults {
         let Some((way, for_ever)) = self.armed else { return Verdict::Goes };
         let concerned = match (way, asks) {
             (Way::Io, _) => true,
-            (Way::Full, Asks::Write(_) | Asks::Space) => true,
+            (Way::Full, Asks::Write(_) | Asks::Space | Asks::Sync) | (Way::Sync, Asks::Sync) => true,
             (Way::Short, Asks::Write(bytes)) => bytes > 1,
             _ => false,
         };
@@ -80,7 +84,7 @@ impl Faults {
             self.first = format!("{name} {}", String::from_utf8_lossy(path));
         }
         match (way, asks) {
-            (Way::Io, _) => Verdict::Fails(libc::EIO),
+            (Way::Io | Way::Sync, _) => Verdict::Fails(libc::EIO),
             // A disk that fills up takes the beginning of the write that it is too small for.
             (Way::Full, Asks::Write(bytes)) if for_ever && self.met == 1 && bytes > 1 => Verdict::Writes(bytes / 2),
             (Way::Full, _) => Verdict::Fails(libc::ENOSPC),

@@ -16,6 +16,7 @@
 //!  9 allocate       the file       end of the range  1 keeps the size
 //! 10 marker         0              0                 0                                      the text
 //! 11 escape         the file       0                 0                 what went unseen
+//! 12 failed sync    what is not    1 directory       1 data only
 //! ```
 //! `thread` is the number that the system gave the calling thread. Paths are relative to the directory; the directory itself
 //! is the empty path.
@@ -38,6 +39,7 @@ pub(crate) enum Kind {
     Allocate = 9,
     Marker = 10,
     Escape = 11,
+    FailedSync = 12,
 }
 
 /// A record.

@@ -54,7 +54,7 @@ extern "C" fn write(fd: c_int, bytes: *const c_void, count: size_t) -> ssize_t {
     }
     match on_fd("write", fd, Asks::Write(count)) {
         Turn::Aside => next!(write(fd => c_int, bytes => *const c_void, count => size_t) -> ssize_t),
-        Turn::Failed => -1,
+        Turn::Failed(_) => -1,
         Turn::Ours(state, less) => {
             let (at, count) = (position(fd), less.unwrap_or(count));
             let done = next!(write(fd => c_int, bytes => *const c_void, count => size_t) -> ssize_t);
@@ -72,7 +72,7 @@ macro_rules! pwrite {
                 Turn::Aside => {
                     next!($name(fd => c_int, bytes => *const c_void, count => size_t, at => off_t) -> ssize_t)
                 }
-                Turn::Failed => -1,
+                Turn::Failed(_) => -1,
                 Turn::Ours(state, less) => {
                     let count = less.unwrap_or(count);
                     let done =
@@ -108,7 +108,7 @@ macro_rules! pread {
         #[unsafe(no_mangle)]
         extern "C" fn $name(fd: c_int, bytes: *mut c_void, count: size_t, at: off_t) -> ssize_t {
             match on_fd("pread", fd, Asks::Read) {
-                Turn::Failed => -1,
+                Turn::Failed(_) => -1,
                 Turn::Aside | Turn::Ours(..) => {
                     next!($name(fd => c_int, bytes => *mut c_void, count => size_t, at => off_t) -> ssize_t)
                 }
@@ -122,7 +122,7 @@ pread!(pread64);
 #[unsafe(no_mangle)]
 extern "C" fn read(fd: c_int, bytes: *mut c_void, count: size_t) -> ssize_t {
     match on_fd("read", fd, Asks::Read) {
-        Turn::Failed => -1,
+        Turn::Failed(_) => -1,
         Turn::Aside | Turn::Ours(..) => {
             next!(read(fd => c_int, bytes => *mut c_void, count => size_t) -> ssize_t)
         }
@@ -135,7 +135,7 @@ macro_rules! ftruncate {
         extern "C" fn $name(fd: c_int, length: off_t) -> c_int {
             match on_fd("ftruncate", fd, Asks::Other) {
                 Turn::Aside => next!($name(fd => c_int, length => off_t) -> c_int),
-                Turn::Failed => -1,
+                Turn::Failed(_) => -1,
                 Turn::Ours(state, _) => {
                     let done = next!($name(fd => c_int, length => off_t) -> c_int);
                     if let (0, Some(found), Ok(a)) = (done, scope::at_fd(fd), u64::try_from(length)) {
@@ -157,7 +157,7 @@ macro_rules! truncate {
             let full = scope::absolute(libc::AT_FDCWD, path);
             match on_path("truncate", full.as_deref(), Asks::Other) {
                 Turn::Aside => next!($name(path => *const c_char, length => off_t) -> c_int),
-                Turn::Failed => -1,
+                Turn::Failed(_) => -1,
                 Turn::Ours(state, _) => {
                     let done = next!($name(path => *const c_char, length => off_t) -> c_int);
                     let found = full.as_deref().and_then(scope::at_path);
@@ -192,7 +192,7 @@ macro_rules! fallocate {
                 Turn::Aside => {
                     next!($name(fd => c_int, mode => c_int, at => off_t, length => off_t) -> c_int)
                 }
-                Turn::Failed => -1,
+                Turn::Failed(_) => -1,
                 Turn::Ours(state, _) => {
                     let done =
                         next!($name(fd => c_int, mode => c_int, at => off_t, length => off_t) -> c_int);
@@ -223,7 +223,7 @@ macro_rules! posix_fallocate {
             match on_fd("posix_fallocate", fd, Asks::Space) {
                 Turn::Aside => next!($name(fd => c_int, at => off_t, length => off_t) -> c_int),
                 // This one returns its error.
-                Turn::Failed => crate::real::errno(),
+                Turn::Failed(_) => crate::real::errno(),
                 Turn::Ours(state, _) => {
                     let done = next!($name(fd => c_int, at => off_t, length => off_t) -> c_int);
                     if let (0, Some(found)) = (done, scope::at_fd(fd)) {

@@ -21,8 +21,8 @@ use crate::state::{State, state};
 enum Turn {
     /// Nothing: the call is none of ours.
     Aside,
-    /// The call fails; errno is set.
-    Failed,
+    /// The call fails, errno is set; with the lock, for what is to be recorded of it.
+    Failed(MutexGuard<'static, State>),
     /// Ours, with the lock. A write may have been told to write less.
     Ours(MutexGuard<'static, State>, Option<usize>),
 }
@@ -55,9 +55,8 @@ fn turn(state: MutexGuard<'static, State>, verdict: Verdict) -> Turn {
         Verdict::Goes => Turn::Ours(state, None),
         Verdict::Writes(bytes) => Turn::Ours(state, Some(bytes)),
         Verdict::Fails(errno) => {
-            drop(state);
             real::set_errno(errno);
-            Turn::Failed
+            Turn::Failed(state)
         }
     }
 }

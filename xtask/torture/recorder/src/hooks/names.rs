@@ -23,7 +23,7 @@ fn open_at(dir: c_int, path: *const c_char, flags: c_int, real: impl FnOnce() ->
     }
     match on_path("open", full.as_deref(), if is_new { Asks::Space } else { Asks::Other }) {
         Turn::Aside => real(),
-        Turn::Failed => -1,
+        Turn::Failed(_) => -1,
         Turn::Ours(state, _) => {
             let fd = real();
             if let (true, Some(found), Some(path)) = (fd >= 0, scope::at_fd(fd), state.below(full.as_deref())) {
@@ -73,7 +73,7 @@ extern "C" fn mkdirat(dir: c_int, path: *const c_char, mode: mode_t) -> c_int {
     let full = scope::absolute(dir, path);
     match on_path("mkdir", full.as_deref(), Asks::Space) {
         Turn::Aside => real(),
-        Turn::Failed => -1,
+        Turn::Failed(_) => -1,
         Turn::Ours(state, _) => {
             let done = real();
             let found = full.as_deref().and_then(scope::at_path);
@@ -110,7 +110,7 @@ extern "C" fn renameat2(
     let (old, new) = (scope::absolute(from_dir, from), scope::absolute(to_dir, to));
     match on_path("rename", new.as_deref(), Asks::Other) {
         Turn::Aside => real(),
-        Turn::Failed => -1,
+        Turn::Failed(_) => -1,
         Turn::Ours(state, _) => {
             let found = old.as_deref().and_then(scope::at_path);
             let done = real();
@@ -155,7 +155,7 @@ extern "C" fn unlinkat(dir: c_int, path: *const c_char, flags: c_int) -> c_int {
     let full = scope::absolute(dir, path);
     match on_path("unlink", full.as_deref(), Asks::Other) {
         Turn::Aside => real(),
-        Turn::Failed => -1,
+        Turn::Failed(_) => -1,
         Turn::Ours(state, _) => {
             let found = full.as_deref().and_then(scope::at_path);
             let done = real();
@@ -181,7 +181,7 @@ extern "C" fn linkat(old_dir: c_int, old: *const c_char, new_dir: c_int, new: *c
     let (from, to) = (scope::absolute(old_dir, old), scope::absolute(new_dir, new));
     match on_path("link", to.as_deref(), Asks::Space) {
         Turn::Aside => real(),
-        Turn::Failed => -1,
+        Turn::Failed(_) => -1,
         Turn::Ours(state, _) => {
             let done = real();
             let found = to.as_deref().and_then(scope::at_path);
@@ -205,7 +205,7 @@ extern "C" fn symlinkat(target: *const c_char, dir: c_int, path: *const c_char) 
     let full = scope::absolute(dir, path);
     match on_path("symlink", full.as_deref(), Asks::Space) {
         Turn::Aside => real(),
-        Turn::Failed => -1,
+        Turn::Failed(_) => -1,
         Turn::Ours(state, _) => {
             let done = real();
             let found = full.as_deref().and_then(scope::at_path);

@@ -7,19 +7,28 @@ use crate::hooks::{Turn, on_fd};
 use crate::log::{Kind, Record};
 use crate::real::next;
 use crate::scope;
+use crate::state::State;
+
+fn record(state: &State, kind: Kind, fd: c_int, data_only: u64) {
+    if let Some(found) = scope::at_fd(fd) {
+        state.record(&Record { a: u64::from(found.is_dir), b: data_only, ..Record::of(kind, found.ino) });
+    }
+}
 
 macro_rules! sync {
     ($name:ident, $data_only:expr) => {
         #[unsafe(no_mangle)]
         extern "C" fn $name(fd: c_int) -> c_int {
-            match on_fd(stringify!($name), fd, Asks::Space) {
+            match on_fd(stringify!($name), fd, Asks::Sync) {
                 Turn::Aside => next!($name(fd => c_int) -> c_int),
-                Turn::Failed => -1,
+                Turn::Failed(state) => {
+                    record(&state, Kind::FailedSync, fd, $data_only);
+                    -1
+                }
                 Turn::Ours(state, _) => {
                     let done = next!($name(fd => c_int) -> c_int);
-                    if let (0, Some(found)) = (done, scope::at_fd(fd)) {
-                        let record = Record::of(Kind::Sync, found.ino);
-                        state.record(&Record { a: u64::from(found.is_dir), b: $data_only, ..record });
+                    if done == 0 {
+                        record(&state, Kind::Sync, fd, $data_only);
                     }
                     done
                 }
