@@ -25,6 +25,7 @@
 //! ```
 
 mod commit_info;
+mod conservation;
 mod entry;
 mod error;
 mod group;
@@ -34,6 +35,7 @@ mod record;
 mod traits;
 
 pub use commit_info::{AppHash, AppHashPath, Hash, LATTICE_STORE, app_hash, app_hash_path};
+pub use conservation::{ENTRY_SUM_BYTES, EntrySum};
 pub use entry::{EntryError, SealedEntry, open_entry, seal_entry};
 pub use error::{StoreError, StoreErrorKind, StoreResult};
 pub use group::{append_in_order, group};

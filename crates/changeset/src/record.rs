@@ -55,6 +55,30 @@ pub struct JournalLine {
     /// Keys moved so far, this block included, per module in name order, over all migrations.
     #[prost(message, repeated, tag = "9")]
     pub moved: Vec<ModuleCount>,
+    /// The boundary record before the block; empty when there was none. Older lines have none of this and what follows.
+    #[prost(bytes = "bytes", tag = "10")]
+    pub boundary_from: Bytes,
+    /// The sum over the entries that left the old store, see [`EntrySum`](crate::EntrySum). Entries that a caller's write in
+    /// the same flush replaced are in neither sum.
+    #[prost(bytes = "bytes", tag = "11")]
+    pub left: Bytes,
+    /// The sum over the entries that entered the new store.
+    #[prost(bytes = "bytes", tag = "12")]
+    pub entered: Bytes,
+    /// When the block was about to be committed, in milliseconds since 1970 by this machine's clock. No hash has it.
+    #[prost(uint64, tag = "13")]
+    pub unix_ms: u64,
+    /// How long this machine worked on the block before that, in microseconds. No hash has it.
+    #[prost(uint64, tag = "14")]
+    pub work_us: u64,
+}
+
+impl JournalLine {
+    /// What two nodes must have in common: the line without what this machine's clock says.
+    #[must_use]
+    pub fn without_time(&self) -> Self {
+        Self { unix_ms: 0, work_us: 0, ..self.clone() }
+    }
 }
 
 /// What the new store writes with a block's rows, in the same batch.

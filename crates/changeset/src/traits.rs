@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 
 use crate::commit_info::{AppHash, Hash};
+use crate::conservation::EntrySum;
 use crate::error::StoreResult;
 use crate::history::History;
 use crate::message::{NamedChangeSet, TreeNameUpgrade};
@@ -248,6 +249,14 @@ pub trait NewStore: Read + Scan + Write + History {
     /// # Errors
     /// A store that has a block already.
     fn seed(&mut self, next_version: u64) -> StoreResult<()>;
+
+    /// Applies changes as [`Write::apply`] does, and says what of the moved pairs among them the rows hold now: the sum over
+    /// their entries, decoded from the serialized rows. `moved` tells per changeset which of its pairs those are; where it
+    /// ends, none is.
+    ///
+    /// # Errors
+    /// As [`Write::apply`].
+    fn apply_moving(&mut self, changes: &[NamedChangeSet], moved: &[Vec<bool>]) -> StoreResult<EntrySum>;
 
     /// The state now, to come back to.
     fn savepoint(&self) -> Self::Savepoint;

@@ -4,11 +4,13 @@
 //! commit needs them for the undo record.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
-use changeset::NamedChangeSet;
+use changeset::{EntrySum, NamedChangeSet};
 
 use crate::delta::{Delta, RowChange, deltas};
+use crate::entered::Moved;
 use crate::error::{FlatKvError, Result};
 use crate::key::{Key, locate};
 use crate::lane::{Lane, PerLane};
@@ -63,11 +65,13 @@ struct Touched {
     part: Part,
     before: Option<Row>,
     after: Pending,
+    moved: Moved,
 }
 
 impl Touched {
     fn change(&self) -> RowChange<'_> {
-        RowChange { part: &self.part, key: &self.key, old: self.before.as_deref(), new: self.after.now.as_deref() }
+        let (old, new) = (self.before.as_deref(), self.after.now.as_deref());
+        RowChange { part: &self.part, key: &self.key, old, new, moved: self.moved }
     }
 }
 
@@ -121,15 +125,17 @@ impl Block {
         self.lattices = savepoint.lattices;
     }
 
-    /// Applies changes as of `height`, hashing on up to `threads` threads; all of them or, on an error, none.
+    /// Applies changes as of `height`, hashing on up to `threads` threads; all of them or, on an error, none. Returns what
+    /// the rows hold of the pairs that `moved` marks.
     pub(crate) fn apply(
         &mut self,
         database: &Database,
         changes: &[NamedChangeSet],
+        moved: &[Vec<bool>],
         height: u64,
         threads: usize,
-    ) -> Result<()> {
-        let mut changes = parse(changes)?;
+    ) -> Result<EntrySum> {
+        let mut changes = parse(changes, moved)?;
         // Stable, so that changes of one row keep their order. The migration hands over sorted runs, which this merges.
         changes.sort_by(|a, b| a.lane().cmp(&b.lane()).then_with(|| a.change.key.cmp(&b.change.key)));
         let rows: Vec<&[Located]> = changes.chunk_by(|a, b| a.is_same_row(b)).collect();
@@ -141,15 +147,18 @@ impl Block {
             let pending = known.next().expect("an item per row");
             touched.push(touch(row, pending, height)?);
         }
+        let deltas = deltas(&touched.iter().map(Touched::change).collect::<Vec<_>>(), threads)?;
+        let mut entered = EntrySum::default();
+        deltas.iter().for_each(|(_, delta)| entered.merge(&delta.entered));
         let mut lattices = self.lattices.clone();
-        lattices.apply(deltas(&touched.iter().map(Touched::change).collect::<Vec<_>>(), threads)?)?;
+        lattices.apply(deltas)?;
         // Nothing fails from here on.
         self.lattices = lattices;
         for row in touched {
             let before = self.overlay[row.lane].insert(row.key.clone(), row.after);
             self.log.push(Step { lane: row.lane, key: row.key, before });
         }
-        Ok(())
+        Ok(entered)
     }
 
     /// The pending state of each row before the call: from the overlay, else from the database, many at once.
@@ -176,6 +185,8 @@ impl Block {
 struct Located {
     change: Change,
     module: Arc<str>,
+    /// Whether the migration moved it, rather than a caller wrote it.
+    moved: bool,
 }
 
 impl Located {
@@ -189,12 +200,13 @@ impl Located {
 }
 
 /// Finds the place of every change and checks its value.
-fn parse(changes: &[NamedChangeSet]) -> Result<Vec<Located>> {
+fn parse(changes: &[NamedChangeSet], moved: &[Vec<bool>]) -> Result<Vec<Located>> {
     let mut located = Vec::with_capacity(changes.iter().map(|set| set.pairs().len()).sum());
     let mut physical = Vec::new();
-    for set in changes {
+    for (at, set) in changes.iter().enumerate() {
         let module: Arc<str> = Arc::from(set.name.as_str());
-        for pair in set.pairs() {
+        let moved = moved.get(at).map(Vec::as_slice).unwrap_or_default();
+        for (pair, moved) in set.pairs().iter().zip(moved.iter().copied().chain(iter::repeat(false))) {
             let field = locate(&set.name, &pair.key, &mut physical)?;
             let op = if pair.delete { Op::Delete } else { Op::Set(pair.value.clone()) };
             if let Op::Set(value) = &op {
@@ -206,7 +218,7 @@ fn parse(changes: &[NamedChangeSet]) -> Result<Vec<Located>> {
                 })?;
             }
             let change = Change { field, key: Arc::from(physical.as_slice()), op };
-            located.push(Located { change, module: module.clone() });
+            located.push(Located { change, module: module.clone(), moved });
         }
     }
     Ok(located)
@@ -214,15 +226,18 @@ fn parse(changes: &[NamedChangeSet]) -> Result<Vec<Located>> {
 
 /// Applies the changes of one row, in their order.
 fn touch(changes: &[Located], pending: Pending, height: u64) -> Result<Touched> {
-    let Located { change: Change { key, .. }, module } = &changes[0];
+    let Located { change: Change { key, .. }, module, .. } = &changes[0];
     let lane = changes[0].lane();
     let before = pending.now;
-    let mut now = before.clone();
-    for Located { change, .. } in changes {
+    let (mut now, mut fields) = (before.clone(), Moved::default());
+    for Located { change, moved, .. } in changes {
+        if *moved {
+            fields.insert(change.field);
+        }
         now = next_row(change.field, now.as_deref(), &change.op, height)
             .map_err(|source| FlatKvError::Row { key: key.to_vec(), source })?
             .map(Row::from);
     }
     let after = Pending { committed: pending.committed, now };
-    Ok(Touched { lane, key: key.clone(), part: (lane, module.clone()), before, after })
+    Ok(Touched { lane, key: key.clone(), part: (lane, module.clone()), before, after, moved: fields })
 }

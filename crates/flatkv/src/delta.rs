@@ -5,8 +5,10 @@
 
 use std::thread;
 
+use changeset::EntrySum;
 use lthash::LtHash;
 
+use crate::entered::{Moved, entered};
 use crate::error::{FlatKvError, Result};
 use crate::lattice::{Part, Totals};
 
@@ -20,6 +22,7 @@ pub(crate) struct RowChange<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) old: Option<&'a [u8]>,
     pub(crate) new: Option<&'a [u8]>,
+    pub(crate) moved: Moved,
 }
 
 /// The sum of changes of one lane and module.
@@ -29,6 +32,8 @@ pub(crate) struct Delta {
     pub(crate) hash: LtHash,
     pub(crate) added: Totals,
     pub(crate) removed: Totals,
+    /// What of the moved pairs the new rows hold.
+    pub(crate) entered: EntrySum,
 }
 
 impl Delta {
@@ -52,28 +57,26 @@ pub(crate) fn deltas<'a>(changes: &[RowChange<'a>], threads: usize) -> Result<Ve
     let first = runs.next().unwrap_or_default();
     thread::scope(|scope| {
         let others: Vec<_> = runs.map(|run| scope.spawn(|| sum(run))).collect();
-        let mut deltas = sum(first);
+        let mut deltas = sum(first)?;
         for other in others {
-            deltas.extend(other.join().map_err(|_| FlatKvError::WorkerPanicked)?);
+            deltas.extend(other.join().map_err(|_| FlatKvError::WorkerPanicked)??);
         }
         Ok(deltas)
     })
 }
 
 /// The deltas of a run. Changes are sorted, so those of a part follow each other.
-fn sum<'a>(run: &[RowChange<'a>]) -> Vec<(&'a Part, Delta)> {
+fn sum<'a>(run: &[RowChange<'a>]) -> Result<Vec<(&'a Part, Delta)>> {
     let mut deltas: Vec<(&Part, Delta)> = Vec::new();
     for change in run {
-        match deltas.last_mut() {
-            Some((part, delta)) if *part == change.part => delta.change(change.key, change.old, change.new),
-            _ => {
-                let mut delta = Delta::default();
-                delta.change(change.key, change.old, change.new);
-                deltas.push((change.part, delta));
-            }
+        if deltas.last().is_none_or(|(part, _)| *part != change.part) {
+            deltas.push((change.part, Delta::default()));
         }
+        let Some((_, delta)) = deltas.last_mut() else { break };
+        delta.change(change.key, change.old, change.new);
+        entered(change, &mut delta.entered)?;
     }
-    deltas
+    Ok(deltas)
 }
 
 #[cfg(test)]
@@ -89,7 +92,13 @@ mod tests {
         let changes: Vec<_> = rows
             .iter()
             .enumerate()
-            .map(|(at, row)| RowChange { part: &parts[at / 400], key: row, old: None, new: Some(row) })
+            .map(|(at, row)| RowChange {
+                part: &parts[at / 400],
+                key: row,
+                old: None,
+                new: Some(row),
+                moved: Moved::default(),
+            })
             .collect();
         let lattices = |threads| {
             let mut lattices = Lattices::default();

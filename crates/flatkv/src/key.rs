@@ -30,7 +30,7 @@ pub const CODE_HASH_PREFIX: u8 = 0x08;
 pub const NONCE_PREFIX: u8 = 0x0a;
 
 pub(crate) const SEPARATOR: u8 = b'/';
-const ADDRESS_KEY_BYTES: usize = 1 + 20;
+pub(crate) const ADDRESS_KEY_BYTES: usize = 1 + 20;
 const STORAGE_KEY_BYTES: usize = 1 + 20 + 32;
 
 /// A physical key, shared between the rows of a block and its log.

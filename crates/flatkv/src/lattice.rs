@@ -132,13 +132,14 @@ impl Lattices {
 mod tests {
     use super::*;
     use crate::delta::{RowChange, deltas};
+    use crate::entered::Moved;
 
     fn part(lane: Lane, module: &str) -> Part {
         (lane, module.into())
     }
 
     fn replace(lattices: &mut Lattices, part: &Part, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) -> Result<()> {
-        lattices.apply(deltas(&[RowChange { part, key, old, new }], 1)?)
+        lattices.apply(deltas(&[RowChange { part, key, old, new, moved: Moved::default() }], 1)?)
     }
 
     #[test]

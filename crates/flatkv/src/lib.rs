@@ -44,6 +44,7 @@ mod bulk;
 mod codec;
 mod commit;
 mod delta;
+mod entered;
 mod error;
 mod history;
 mod journal;

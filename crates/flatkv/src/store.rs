@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use changeset::{
-    BlockRecord, Hash, NamedChangeSet, NewStore, PairIter, Read, Scan, ScanOrder, ScanRange, StoreResult, Syncer, Write,
+    BlockRecord, EntrySum, Hash, NamedChangeSet, NewStore, PairIter, Read, Scan, ScanOrder, ScanRange, StoreResult,
+    Syncer, Write,
 };
 
 use crate::block::{Block, Savepoint};
@@ -114,13 +115,7 @@ impl Scan for FlatKv {
 impl Write for FlatKv {
     /// All of the changes or, on an error, none of them.
     fn apply(&mut self, changes: &[NamedChangeSet]) -> StoreResult<()> {
-        self.check_alive()?;
-        let height = self.next_version()?;
-        let applied = self.block.apply(&self.database, changes, height, self.hash_threads);
-        if let Err(error @ FlatKvError::WorkerPanicked) = &applied {
-            self.poison = Some(error.to_string());
-        }
-        Ok(applied?)
+        self.apply_moving(changes, &[]).map(drop)
     }
 }
 
@@ -139,6 +134,16 @@ impl NewStore for FlatKv {
         }
         self.seed = Some(next_version);
         Ok(())
+    }
+
+    fn apply_moving(&mut self, changes: &[NamedChangeSet], moved: &[Vec<bool>]) -> StoreResult<EntrySum> {
+        self.check_alive()?;
+        let height = self.next_version()?;
+        let applied = self.block.apply(&self.database, changes, moved, height, self.hash_threads);
+        if let Err(error @ FlatKvError::WorkerPanicked) = &applied {
+            self.poison = Some(error.to_string());
+        }
+        Ok(applied?)
     }
 
     fn savepoint(&self) -> Savepoint {

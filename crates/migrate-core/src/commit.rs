@@ -13,18 +13,20 @@
 //! reopening brings them together.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use boundary::Boundary;
 use bytes::Bytes;
 use changeset::{
-    AppHash, BlockRecord, CommitInfo, JournalLine, LATTICE_STORE, ModuleCount, NewStore, OldStore, StoreError, Walk,
-    app_hash,
+    AppHash, BlockRecord, CommitInfo, EntrySum, JournalLine, LATTICE_STORE, ModuleCount, NewStore, OldStore,
+    StoreError, Walk, app_hash,
 };
 
 use crate::engine::{Durability, Engine};
 use crate::error::{Error, Outcome};
 use crate::kill_point::KillPoint;
+use crate::manager::ManagerSavepoint;
+use crate::metadata::Metadata;
 use crate::mode::{LAST_VERSION, Route};
 use crate::observer::BlockReport;
 use crate::view::ViewState;
@@ -81,7 +83,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let app_hash = app_hash(&commit_info);
         let committed = Committed { height: self.next_height(), commit_info, app_hash };
         self.found_new()?;
-        let record = self.block_record(&committed)?;
+        let record = self.block_record(&committed, started)?;
         let bytes = self.block.bytes + self.block.moved_key_bytes + self.block.moved_value_bytes;
         self.check_background(committed.height)?;
         let new_takes_part = self.new_takes_part(&self.metadata()?);
@@ -114,21 +116,10 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
     }
 
     /// What the block leaves in FlatKV beside its rows.
-    fn block_record(&self, block: &Committed) -> Result<BlockRecord, Error> {
+    fn block_record(&self, block: &Committed, started: Instant) -> Result<BlockRecord, Error> {
         let metadata = self.metadata()?;
         let handoff = self.old.as_ref().filter(|_| !self.old_rests).map(|old| old.handoff(block.app_hash));
-        let root = block.commit_info.store_infos.iter().find(|store| store.name == LATTICE_STORE);
-        let journal = JournalLine {
-            height: block.height,
-            version: metadata.version.unwrap_or(0),
-            boundary: metadata.boundary.map(|boundary| boundary.encode().into()).unwrap_or_default(),
-            keys: self.block.moved_keys,
-            key_bytes: self.block.moved_key_bytes,
-            value_bytes: self.block.moved_value_bytes,
-            root: root.map(|store| store.commit_id.hash.clone()).unwrap_or_default(),
-            app_hash: Bytes::copy_from_slice(&block.app_hash),
-            moved: self.moved_with_block().into_iter().map(|(module, keys)| ModuleCount { module, keys }).collect(),
-        };
+        let journal = self.journal_line(block, metadata, started);
         Ok(BlockRecord {
             height: block.height,
             commit_info: block.commit_info.clone(),
@@ -139,6 +130,36 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             changelog_synced: self.old.as_ref().map_or(0, OldStore::synced_version),
             rollback_blocks: self.config.rollback_blocks,
         })
+    }
+
+    /// The journal's line of the block. The clock is asked for nothing else, and nothing that is hashed has the answer.
+    fn journal_line(&self, block: &Committed, metadata: Metadata, started: Instant) -> JournalLine {
+        let root = block.commit_info.store_infos.iter().find(|store| store.name == LATTICE_STORE);
+        let boundary: Bytes = metadata.boundary.map(|boundary| boundary.encode().into()).unwrap_or_default();
+        let boundary_from = match self.block.manager.as_ref().map(ManagerSavepoint::boundary) {
+            Some(boundary @ Boundary::InProgress { .. }) => boundary.encode().into(),
+            Some(_) => Bytes::new(),
+            // No flush, so the cursor stood still.
+            None => boundary.clone(),
+        };
+        let bytes = |sum: &EntrySum| Bytes::copy_from_slice(&sum.to_bytes());
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        JournalLine {
+            height: block.height,
+            version: metadata.version.unwrap_or(0),
+            boundary,
+            keys: self.block.moved_keys,
+            key_bytes: self.block.moved_key_bytes,
+            value_bytes: self.block.moved_value_bytes,
+            root: root.map(|store| store.commit_id.hash.clone()).unwrap_or_default(),
+            app_hash: Bytes::copy_from_slice(&block.app_hash),
+            moved: self.moved_with_block().into_iter().map(|(module, keys)| ModuleCount { module, keys }).collect(),
+            boundary_from,
+            left: bytes(&self.block.left),
+            entered: bytes(&self.block.entered),
+            unix_ms: u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX),
+            work_us: u64::try_from((self.block.work + started.elapsed()).as_micros()).unwrap_or(u64::MAX),
+        }
     }
 
     /// Publishes the block's view and begins the next block.

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use boundary::Boundary;
 use bytes::Bytes;
-use changeset::{CommitInfo, NewStore, OldStore, Read, StoreResult, TreeNameUpgrade};
+use changeset::{CommitInfo, EntrySum, NewStore, OldStore, Read, StoreResult, TreeNameUpgrade};
 
 use crate::background::{BackgroundSync, Pace};
 use crate::batch::BatchLimit;
@@ -123,6 +124,11 @@ pub(crate) struct Block {
     pub(crate) moved_keys: u64,
     pub(crate) moved_key_bytes: u64,
     pub(crate) moved_value_bytes: u64,
+    /// The sums over the entries that left memiavl and over those that entered FlatKV: equal, or the flush was refused.
+    pub(crate) left: EntrySum,
+    pub(crate) entered: EntrySum,
+    /// Time that its flushes took.
+    pub(crate) work: Duration,
 }
 
 impl<O: OldStore, N: NewStore> Engine<O, N> {

@@ -1,7 +1,7 @@
 //! What can go wrong in a migration, and what to do about it.
 
 use boundary::{DecodeError, VersionError};
-use changeset::{EntryError, Hash, StoreError, StoreErrorKind};
+use changeset::{EntryError, EntrySum, Hash, StoreError, StoreErrorKind};
 
 use crate::mode::Mode;
 
@@ -163,6 +163,20 @@ pub enum Error {
         /// The store's error.
         #[source]
         source: StoreError,
+    },
+    /// What entered the new store is not what left the old one. The flush is undone, so nothing of it can be committed.
+    #[error(
+        "moved keys did not arrive as they left, and the flush was undone; reopen the node, and if it happens again test this machine's memory: height={height} keys={keys} left={left} entered={entered}"
+    )]
+    NotConserved {
+        /// The block in work.
+        height: u64,
+        /// Keys that its batch moved.
+        keys: u64,
+        /// The sum over what left the old store.
+        left: EntrySum,
+        /// The sum over what entered the new one.
+        entered: EntrySum,
     },
     /// Both stores failed.
     #[error("both stores failed, {action}: memiavl: {old}; FlatKV: {new}")]
@@ -405,6 +419,7 @@ impl Error {
             | Self::HandoffMissing { .. }
             | Self::OldMissing { .. }
             | Self::RecordMissing { .. }
+            | Self::NotConserved { .. }
             | Self::RootMismatch { .. }
             | Self::AppHashMismatch { .. }
             | Self::Entry { .. } => ErrorKind::Corruption,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use changeset::{NamedChangeSet, NewStore, OldStore};
+use changeset::{EntrySum, NamedChangeSet, NewStore, OldStore};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -27,6 +27,18 @@ struct Routed {
     old: Vec<NamedChangeSet>,
     moving: Vec<NamedChangeSet>,
     new: Vec<NamedChangeSet>,
+    /// Which pairs of `new` the batch moved.
+    new_moved: Vec<Vec<bool>>,
+}
+
+/// What a flush did, for the block's account.
+#[derive(Default)]
+struct Flushed {
+    report: FlushReport,
+    moved: Moved,
+    /// The sums over the entries that left memiavl and over those that entered FlatKV.
+    left: EntrySum,
+    entered: EntrySum,
 }
 
 impl<O: OldStore, N: NewStore> Engine<O, N> {
@@ -42,9 +54,10 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let started = Instant::now();
         let savepoint = self.savepoint();
         match self.flush(changes) {
-            Ok((mut report, moved)) => {
-                report.elapsed = started.elapsed();
-                self.account(bytes, &report, moved, savepoint.manager);
+            Ok(mut flushed) => {
+                flushed.report.elapsed = started.elapsed();
+                let report = flushed.report;
+                self.account(bytes, flushed, savepoint.manager);
                 self.config.observer.flush(&report);
                 Ok(report)
             }
@@ -56,7 +69,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
     }
 
-    fn flush(&mut self, changes: Vec<NamedChangeSet>) -> Result<(FlushReport, Moved), Error> {
+    fn flush(&mut self, changes: Vec<NamedChangeSet>) -> Result<Flushed, Error> {
         let exists = self.new_takes_part(&self.metadata()?);
         // No row may enter FlatKV before FlatKV is in the commit info, and only an advance, or a chain born in a later
         // mode, puts it there.
@@ -65,11 +78,13 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let mut routed = self.route_changes(changes, uses_new)?;
         let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len() as u64).sum::<u64>();
         let (straight_old, straight_new) = (count(&routed.old), count(&routed.new));
-        let (mut report, mut moved) = (FlushReport::default(), Moved::new());
+        let (mut report, mut moved, mut left) = (FlushReport::default(), Moved::new(), EntrySum::default());
         if let Some(manager) = self.manager.as_ref().filter(|_| uses_new) {
             let plan = manager.plan(self.old.as_ref(), std::mem::take(&mut routed.moving), &self.config.cancel)?;
-            (report, moved) = (plan.report, plan.moved);
+            (report, moved, left) = (plan.report, plan.moved, plan.left);
             routed.old.extend(plan.old);
+            routed.new_moved.resize(routed.new.len(), Vec::new());
+            routed.new_moved.extend(plan.new_moved);
             routed.new.extend(plan.new);
             if !plan.lock_wait.is_zero() {
                 self.config.observer.lock_wait(plan.lock_wait);
@@ -79,8 +94,11 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         report.written_old += straight_old;
         report.routed_new += straight_new;
         report.written_new += straight_new;
-        self.apply_to_both(&routed)?;
-        Ok((report, moved))
+        let entered = self.apply_to_both(&routed)?;
+        if left != entered {
+            return Err(Error::NotConserved { height: self.next_height(), keys: report.moved_keys, left, entered });
+        }
+        Ok(Flushed { report, moved, left, entered })
     }
 
     fn route_changes(&self, changes: Vec<NamedChangeSet>, uses_new: bool) -> Result<Routed, Error> {
@@ -99,17 +117,21 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         Ok(routed)
     }
 
-    /// Applies to both stores whatever the first one says, so that the errors of both are reported.
-    fn apply_to_both(&mut self, routed: &Routed) -> Result<(), Error> {
+    /// Applies to both stores whatever the first one says, so that the errors of both are reported. Returns the sum over the
+    /// moved entries as FlatKV's rows have them.
+    fn apply_to_both(&mut self, routed: &Routed) -> Result<EntrySum, Error> {
         let action = "applying a flush";
         let old = match self.old.as_mut() {
             Some(old) if !routed.old.is_empty() => old.apply(&routed.old),
             _ => Ok(()),
         };
-        let new = if routed.new.is_empty() { Ok(()) } else { self.ensure_new()?.apply(&routed.new) };
+        let new = match routed.new.is_empty() {
+            true => Ok(EntrySum::default()),
+            false => self.ensure_new()?.apply_moving(&routed.new, &routed.new_moved),
+        };
         match (old, new) {
-            (Ok(()), Ok(())) => Ok(()),
-            (Err(source), Ok(())) => Err(Error::Old { action, source }),
+            (Ok(()), Ok(entered)) => Ok(entered),
+            (Err(source), Ok(_)) => Err(Error::Old { action, source }),
             (Ok(()), Err(source)) => Err(Error::New { action, source }),
             (Err(old), Err(new)) => Err(Error::Both { action, old, new }),
         }
@@ -123,8 +145,12 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         if got > expected_max { Err(Error::BlockTooLarge { expected_max, got }) } else { Ok(got) }
     }
 
-    fn account(&mut self, bytes: u64, report: &FlushReport, moved: Moved, manager: Option<ManagerSavepoint>) {
+    fn account(&mut self, bytes: u64, flushed: Flushed, manager: Option<ManagerSavepoint>) {
+        let Flushed { report, moved, left, entered } = flushed;
         let block = &mut self.block;
+        block.left.merge(&left);
+        block.entered.merge(&entered);
+        block.work += report.elapsed;
         block.begun = true;
         block.bytes = bytes;
         block.manager = block.manager.take().or(manager);

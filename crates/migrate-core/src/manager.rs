@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use boundary::{Boundary, MIGRATION_STORE};
 use bytes::Bytes;
-use changeset::{KvPair, NamedChangeSet, Read, Walk};
+use changeset::{EntrySum, KvPair, NamedChangeSet, Read, Walk};
 use parking_lot::RwLock;
 
 use crate::batch::{Batch, BatchLimit, next_batch};
@@ -60,6 +60,11 @@ impl ManagerSavepoint {
     pub fn is_complete(&self) -> bool {
         self.boundary == Boundary::Complete
     }
+
+    /// Where the cursor stood.
+    pub fn boundary(&self) -> &Boundary {
+        &self.boundary
+    }
 }
 
 /// What a flush does to each store: one changeset per store, stores and keys in byte order.
@@ -69,6 +74,10 @@ pub struct FlushPlan {
     pub old: Vec<NamedChangeSet>,
     /// Changes of the new store, the migration's own records last.
     pub new: Vec<NamedChangeSet>,
+    /// Which of those the batch moved, per changeset and pair; where it ends, none.
+    pub new_moved: Vec<Vec<bool>>,
+    /// The sum over the leaves that the batch moved, less those that a caller's write in the same flush replaces.
+    pub left: EntrySum,
     /// What the plan does, in figures.
     pub report: FlushReport,
     /// Keys that the batch moved, per module in the order of the walk.
@@ -266,12 +275,17 @@ fn trees_to_walk(old: &impl Walk, mut modules: Vec<String>) -> Result<Vec<String
 /// A flush while it is being planned: per store and key the last pair.
 #[derive(Default)]
 struct Plan {
-    old: BTreeMap<String, BTreeMap<Bytes, KvPair>>,
-    new: BTreeMap<String, BTreeMap<Bytes, KvPair>>,
+    old: Stores<KvPair>,
+    /// With each pair whether the batch moved it.
+    new: Stores<(KvPair, bool)>,
     report: FlushReport,
     moved: Vec<(String, u64)>,
+    left: EntrySum,
     lock_wait: Duration,
 }
+
+/// The last pair per store and key.
+type Stores<T> = BTreeMap<String, BTreeMap<Bytes, T>>;
 
 impl Plan {
     fn take_batch(&mut self, trees: &[String], batch: Batch) {
@@ -284,41 +298,52 @@ impl Plan {
                 Some((module, keys)) if *module == trees[tree] => *keys += 1,
                 _ => self.moved.push((trees[tree].clone(), 1)),
             }
-            put(&mut self.old, &trees[tree], KvPair::delete(key.clone()));
-            put(&mut self.new, &trees[tree], KvPair::set(key, value));
+            self.left.add(&trees[tree], &key, &value);
+            put(&mut self.old, &trees[tree], key.clone(), KvPair::delete(key.clone()));
+            put(&mut self.new, &trees[tree], key.clone(), (KvPair::set(key, value), true));
         }
     }
 
     fn route_old(&mut self, module: &str, pair: KvPair) {
         self.report.routed_old += 1;
-        put(&mut self.old, module, pair);
+        put(&mut self.old, module, pair.key.clone(), pair);
     }
 
     fn route_new(&mut self, module: &str, pair: KvPair) {
         self.report.routed_new += 1;
-        put(&mut self.new, module, pair);
+        // What a caller's write replaces never enters the new store.
+        if let Some((replaced, true)) = put(&mut self.new, module, pair.key.clone(), (pair, false)) {
+            self.left.subtract(module, &replaced.key, &replaced.value);
+        }
     }
 
     fn finish(mut self, records: Option<NamedChangeSet>) -> FlushPlan {
-        let old = in_order(self.old);
-        let mut new = in_order(self.new);
+        let old: Vec<_> = self
+            .old
+            .into_iter()
+            .map(|(name, pairs)| NamedChangeSet::new(name, pairs.into_values().collect()))
+            .collect();
+        let (mut new, mut new_moved) = (Vec::with_capacity(self.new.len() + 1), Vec::with_capacity(self.new.len()));
+        for (name, pairs) in self.new {
+            let (pairs, moved): (Vec<_>, Vec<_>) = pairs.into_values().unzip();
+            new.push(NamedChangeSet::new(name, pairs));
+            new_moved.push(moved);
+        }
         new.extend(records);
         let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len() as u64).sum();
         self.report.written_old = count(&old);
         self.report.written_new = count(&new);
-        FlushPlan { old, new, report: self.report, moved: self.moved, lock_wait: self.lock_wait }
+        let Self { report, moved, left, lock_wait, .. } = self;
+        FlushPlan { old, new, new_moved, left, report, moved, lock_wait }
     }
 }
 
-fn put(stores: &mut BTreeMap<String, BTreeMap<Bytes, KvPair>>, module: &str, pair: KvPair) {
+/// Puts what becomes of `key`; what it replaces.
+fn put<T>(stores: &mut Stores<T>, module: &str, key: Bytes, pair: T) -> Option<T> {
     match stores.get_mut(module) {
-        Some(pairs) => pairs.insert(pair.key.clone(), pair),
-        None => stores.entry(module.to_owned()).or_default().insert(pair.key.clone(), pair),
-    };
-}
-
-fn in_order(stores: BTreeMap<String, BTreeMap<Bytes, KvPair>>) -> Vec<NamedChangeSet> {
-    stores.into_iter().map(|(name, pairs)| NamedChangeSet::new(name, pairs.into_values().collect())).collect()
+        Some(pairs) => pairs.insert(key, pair),
+        None => stores.entry(module.to_owned()).or_default().insert(key, pair),
+    }
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ impl BulkLoad {
         let Self { store, height, .. } = &mut self;
         let deltas = loaded.iter().flat_map(|run| &run.lanes).map(|lane| (&lane.part, lane.delta.clone()));
         store.block.add(deltas)?;
-        store.block.apply(&store.database, block.changes, *height, 1)?;
+        store.block.apply(&store.database, block.changes, &[], *height, 1)?;
         let root = store.block.lattices().root();
         let batch = records(store, *height, root, block);
         let write = options::write(Durability::Sync);
