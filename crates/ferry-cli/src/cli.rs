@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::output::Output;
-use crate::{config, demo, gen_docs, generate, replay, rollback, run, snapshot, status};
+use crate::{config, ctl, demo, gen_docs, generate, replay, rollback, run, snapshot, status};
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
 ///
@@ -26,6 +26,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Config(config::Args),
+    Ctl(ctl::Args),
     Demo(demo::Args),
     Gen(generate::Args),
     Replay(replay::Args),

@@ -27,6 +27,9 @@ pub(crate) enum Failure {
     /// Sizes that cannot make a home.
     #[error("{what} must be at least {least}: got={got}")]
     TooSmall { what: &'static str, least: u64, got: u64 },
+    /// A number of keys with an action that takes none.
+    #[error("only the action batch takes a number of keys")]
+    KeysWithoutBatch,
     /// A worker of the program died.
     #[error("a {what} thread panicked, this is a bug in ferry")]
     ThreadPanicked { what: &'static str },
@@ -36,7 +39,10 @@ impl Failure {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::HomeNotEmpty { .. } => Exit::Refused,
-            Self::HomeMissing { .. } | Self::HomeWithoutState { .. } | Self::TooSmall { .. } => Exit::Usage,
+            Self::HomeMissing { .. }
+            | Self::HomeWithoutState { .. }
+            | Self::TooSmall { .. }
+            | Self::KeysWithoutBatch => Exit::Usage,
             Self::Gap { .. } | Self::ThreadPanicked { .. } => Exit::Other,
             Self::EndsEarly { .. } => Exit::Unfinished,
         }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use ferry::Home;
+use ferry::{Home, tree_bytes};
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -56,36 +56,6 @@ pub(crate) fn require_state(home: &Path) -> Result<(), Failure> {
 pub(crate) fn sizes(home: &Path) -> io::Result<DiskSizes> {
     let places = Home::locate(home);
     Ok(DiskSizes { memiavl_bytes: tree_bytes(places.memiavl())?, flatkv_bytes: tree_bytes(places.flatkv())? })
-}
-
-/// The bytes of all files below `path`; 0 if it does not exist. Files that go while this looks count as nothing: a live store drops some.
-///
-/// # Errors
-/// A directory that cannot be read.
-pub(crate) fn tree_bytes(path: &Path) -> io::Result<u64> {
-    let mut total = 0_u64;
-    let mut pending = vec![path.to_owned()];
-    while let Some(directory) = pending.pop() {
-        let Some(entries) = unless_gone(fs::read_dir(&directory))? else { continue };
-        for entry in entries {
-            let Some(entry) = unless_gone(entry)? else { continue };
-            let Some(metadata) = unless_gone(entry.metadata())? else { continue };
-            if metadata.is_dir() {
-                pending.push(entry.path());
-            } else if metadata.is_file() {
-                total = total.saturating_add(metadata.len());
-            }
-        }
-    }
-    Ok(total)
-}
-
-fn unless_gone<T>(result: io::Result<T>) -> io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 mod blocks;
 mod cli;
 mod config;
+mod ctl;
 mod demo;
 mod difference;
 mod exit;
@@ -31,6 +32,7 @@ mod settings;
 mod signals;
 mod snapshot;
 mod status;
+mod status_line;
 mod table;
 mod units;
 
@@ -48,7 +50,7 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            output::note(&format!("error: {error:#}"));
             Exit::of_error(&error).into()
         }
     }
@@ -58,6 +60,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
     let signals = Signals::install()?;
     match &cli.command {
         Command::Config(args) => config::run(args, cli.output),
+        Command::Ctl(args) => ctl::run(args, cli.output),
         Command::Demo(args) => demo::run(args, cli.output, &signals),
         Command::Gen(args) => generate::run(args, cli.output, &signals),
         Command::Replay(args) => replay::run(args, cli.output, &signals),

@@ -43,12 +43,22 @@ pub(crate) trait Report: Serialize {
 /// Prints a report on stdout.
 ///
 /// # Errors
-/// Stdout that cannot be written.
+/// Stdout that cannot be written; one that nobody reads any more is none.
 pub(crate) fn print<R: Report>(report: &R, output: Output) -> io::Result<()> {
     let text = render(report, output)?;
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        // Whoever read it has seen enough, as `head` does; the exit code says the rest.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
+/// Says a line on stderr. Where nobody reads it there is nobody to tell, and the work goes on.
+pub(crate) fn note(line: &str) {
+    match writeln!(io::stderr(), "{line}") {
+        Ok(()) | Err(_) => {}
+    }
 }
 
 fn render<R: Report>(report: &R, output: Output) -> io::Result<String> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::units;
+use crate::{output, units};
 
 /// How often a line goes to stderr when that is no terminal, unless the settings say otherwise.
 pub(crate) const LINE_INTERVAL: Duration = Duration::from_secs(10);
@@ -15,6 +15,11 @@ static LINE_INTERVAL_MS: AtomicU64 = AtomicU64::new(LINE_INTERVAL.as_secs() * 10
 /// Sets how often a line goes to stderr when that is no terminal.
 pub(crate) fn say_every(interval: Duration) {
     LINE_INTERVAL_MS.store(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+/// How often a line goes to stderr when that is no terminal.
+pub(crate) fn line_interval() -> Duration {
+    Duration::from_millis(LINE_INTERVAL_MS.load(Ordering::Relaxed))
 }
 
 /// One run of a command.
@@ -40,9 +45,10 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(position);
             bar.set_message(self.figures(position, self.began.elapsed(), note));
-        } else if self.said.elapsed() >= Duration::from_millis(LINE_INTERVAL_MS.load(Ordering::Relaxed)) {
+        } else if self.said.elapsed() >= line_interval() {
             self.said = Instant::now();
-            eprintln!("{}: {}", self.label, self.figures(position, self.began.elapsed(), note));
+            let figures = self.figures(position, self.began.elapsed(), note);
+            output::note(&format!("{}: {figures}", self.label));
         }
     }
 

@@ -41,11 +41,11 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     let mut node = Node::open(&args.node.home, options)?;
     let height = node.height();
     let path = node.snapshot_now()?;
-    let memiavl_bytes = home::tree_bytes(node.home().memiavl())?;
+    let memiavl_bytes = ferry::tree_bytes(node.home().memiavl())?;
     node.close()?;
     let report = SnapshotReport {
         height,
-        snapshot_bytes: home::tree_bytes(&path)?,
+        snapshot_bytes: ferry::tree_bytes(&path)?,
         memiavl_bytes,
         path: path.display().to_string(),
         elapsed_seconds: began.elapsed().as_secs_f64(),

@@ -49,6 +49,23 @@ pub(crate) fn span(duration: Duration) -> String {
     }
 }
 
+/// A span of time as it is given on the command line: `250ms`, `2s`, `1.5s`, `5min`.
+pub(crate) fn parse_span(text: &str) -> Result<Duration, NoSpan> {
+    let no_span = || NoSpan { got: text.to_owned() };
+    let units = [("ms", 1e-3), ("min", 60.0), ("s", 1.0)];
+    let split = |(unit, seconds): (&str, f64)| Some((text.strip_suffix(unit)?, seconds));
+    let (number, seconds) = units.into_iter().find_map(split).ok_or_else(no_span)?;
+    let number: f64 = number.parse().map_err(|_| no_span())?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| no_span())
+}
+
+/// A text that is no span of time.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a number with ms, s or min behind it, as in 1.5s; got={got}")]
+pub(crate) struct NoSpan {
+    got: String,
+}
+
 /// A latency given in nanoseconds: `840 ns`, `1.7 us`, `12.3 ms`, `1.2 s`.
 pub(crate) fn latency(nanoseconds: u64) -> String {
     let value = nanoseconds as f64;
@@ -91,6 +108,16 @@ mod tests {
         assert_eq!(span(Duration::from_secs(7_620)), "2 h 07 min");
         assert_eq!(latency(840), "840 ns");
         assert_eq!(latency(12_340_000), "12.3 ms");
+    }
+
+    #[test]
+    fn spans_are_read_with_their_unit() {
+        assert_eq!(parse_span("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_span("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_span("5min"), Ok(Duration::from_secs(300)));
+        for wrong in ["", "s", "5", "-1s", "nans", "infs", "1e30min", "1 h"] {
+            assert_eq!(parse_span(wrong), Err(NoSpan { got: wrong.to_owned() }));
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub enum Error {
     /// The settings.
     #[error("settings")]
     Settings(#[from] crate::settings::SettingsError),
+    /// What shows the node to others.
+    #[error("metrics")]
+    Metrics(#[from] migrate_metrics::Error),
     /// The home is not there.
     #[error("there is no node at this home; give the home of a node, which has {}: home={}", expected.display(), home.display())]
     NoNode {
@@ -83,6 +86,51 @@ pub enum Error {
         /// Its keys.
         keys: u64,
     },
+    /// A drive that is to lead to where no migration ends.
+    #[error("a drive leads to the end of a migration, not into one: mode={mode}")]
+    DriveTarget {
+        /// The mode asked for.
+        mode: Mode,
+    },
+    /// Nobody listens at the control socket.
+    #[error("no process runs this node, or it has another control socket; name the home or the socket of one that runs: path={}", path.display())]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The process behind the control socket refused, or said what this program does not understand.
+    #[error("the running node gave no answer to that: path={} said={said}", path.display())]
+    Answer {
+        /// The socket.
+        path: PathBuf,
+        /// What it said.
+        said: String,
+    },
+    /// A path that the system cannot name a socket by.
+    #[error("the path is too long for a socket; name a shorter one, below a directory that only you can write to: path={} bytes={bytes} max={max}", path.display())]
+    SocketPathTooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its bytes.
+        bytes: usize,
+        /// The most that a path may have.
+        max: usize,
+    },
+    /// A process listens there.
+    #[error("another process listens at this socket; name another one: path={}", path.display())]
+    SocketInUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something else stands where the socket is to be.
+    #[error("this is no socket and stays as it is; name another path: path={}", path.display())]
+    NoSocket {
+        /// The path.
+        path: PathBuf,
+    },
     /// A thread of an import panicked.
     #[error("a thread of the import panicked; the home is as it was")]
     ImportPanicked,
@@ -103,9 +151,16 @@ impl Error {
             Self::Migration(error) => error.kind(),
             Self::Memiavl(error) => kind_of_store(error.kind()),
             Self::FlatKv(error) => kind_of_store(error.kind()),
-            Self::NoNode { .. } | Self::ImportLeaves { .. } | Self::Settings(_) => ErrorKind::Configuration,
-            Self::ImportHeight { .. } => ErrorKind::Refused,
-            Self::ImportTarget { .. } => ErrorKind::Input,
+            Self::Metrics(migrate_metrics::Error::Listen { .. })
+            | Self::NoNode { .. }
+            | Self::ImportLeaves { .. }
+            | Self::NotRunning { .. }
+            | Self::Settings(_)
+            | Self::SocketPathTooLong { .. } => ErrorKind::Configuration,
+            Self::ImportHeight { .. } | Self::NoSocket { .. } => ErrorKind::Refused,
+            Self::ImportTarget { .. } | Self::DriveTarget { .. } | Self::Answer { .. } => ErrorKind::Input,
+            Self::SocketInUse { .. } => ErrorKind::Locked,
+            Self::Metrics(_) => ErrorKind::Io,
             Self::ImportPanicked => ErrorKind::Poisoned,
             Self::ViewsOpen { .. } => ErrorKind::Locked,
             Self::TemporaryDirectory { .. } | Self::Io { .. } => ErrorKind::Io,

@@ -7,6 +7,7 @@ use changeset::{Hash, OldLog, OldStore, Walk};
 use flatkv::FlatKv;
 use migrate_core::{Heights, Metadata, Mode, ModeSetting, Route, derive_mode};
 
+use crate::View;
 use crate::error::Error;
 use crate::home::Home;
 
@@ -76,7 +77,25 @@ pub fn inspect(root: &Path, modules: &[String]) -> Result<Status, Error> {
     if memiavl.is_none() && flatkv.is_none() {
         return Err(Error::NoNode { home: root.to_owned(), expected: home.memiavl().to_owned() });
     }
-    status(memiavl.as_ref(), flatkv.as_ref(), modules)
+    let mut names = modules.to_vec();
+    names.sort_unstable();
+    names.dedup();
+    let old = memiavl.as_ref();
+    let mut remaining = Vec::with_capacity(names.len());
+    for name in names {
+        let keys = old.map(|old| old.len(&name)).transpose();
+        let keys = keys.map_err(|source| migrate_core::Error::Old { action: "counting keys", source })?;
+        remaining.push((name, keys.flatten().unwrap_or(0)));
+    }
+    status(old.map(OldStore::version), flatkv.as_ref(), remaining)
+}
+
+/// What the node of `view` holds, without a look at its home.
+///
+/// # Errors
+/// I/O and corruption.
+pub fn status_of(view: &View) -> Result<Status, Error> {
+    status(view.old().map(|_| view.height()), view.new_store(), view.remaining()?)
 }
 
 /// FlatKV in place if nobody holds it, else as a secondary whose own files lie outside the home.
@@ -103,40 +122,27 @@ fn open_memiavl(home: &Home, at: Option<u64>) -> Result<memiavl::MemIavl, Error>
     log.replay().map_err(|source| migrate_core::Error::Old { action: "replaying the changelog", source }.into())
 }
 
-fn status(
-    memiavl: Option<&memiavl::MemIavl>,
-    flatkv: Option<&flatkv::View>,
-    modules: &[String],
-) -> Result<Status, Error> {
+fn status(memiavl: Option<u64>, flatkv: Option<&flatkv::View>, remaining: Vec<(String, u64)>) -> Result<Status, Error> {
     let metadata = flatkv.map(Metadata::read).transpose()?.unwrap_or_default();
     let new = flatkv.and_then(flatkv::View::version);
-    let heights = Heights { old: memiavl.map_or(0, OldStore::version), new };
+    let heights = Heights { old: memiavl.unwrap_or(0), new };
     let mode = derive_mode(ModeSetting::Auto, &metadata, heights)?;
     let moved = match (flatkv, new) {
         (Some(flatkv), Some(height)) => flatkv.journal(height)?.map(|line| line.moved).unwrap_or_default(),
         _ => Vec::new(),
     };
-    let mut names = modules.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    let modules = names.into_iter().map(|name| {
-        let remaining = match memiavl {
-            Some(old) => {
-                old.len(&name).map_err(|source| migrate_core::Error::Old { action: "counting keys", source })?
-            }
-            None => None,
-        };
+    let modules = remaining.into_iter().map(|(name, remaining)| {
         let moved = moved.iter().find(|count| count.module == name).map_or(0, |count| count.keys);
-        Ok(ModuleStatus { route: mode.route(&name), moved, remaining: remaining.unwrap_or(0), name })
+        ModuleStatus { route: mode.route(&name), moved, remaining, name }
     });
     Ok(Status {
         height: new.unwrap_or(heights.old),
-        memiavl_height: memiavl.map(OldStore::version),
+        memiavl_height: memiavl,
         flatkv_height: new,
         mode,
         version: metadata.version.unwrap_or(0),
         boundary: metadata.boundary,
         root: flatkv.filter(|_| new.is_some()).map(flatkv::View::root),
-        modules: modules.collect::<Result<_, Error>>()?,
+        modules: modules.collect(),
     })
 }

@@ -8,6 +8,7 @@
 //! - [`View`]: one committed block, for any number of reader threads; [`Views`] hands them out.
 //! - [`Options`]: every setting, and which of them the whole chain must share; [`Settings`] reads them from a file.
 //! - [`Error::kind`]: what to do about an error.
+//! - [`Metrics::progress`](Metrics::progress): whether a migration moves, how fast, and if not, why.
 //!
 //! Invariants: a block that [`Node::commit`] has acknowledged is there after any crash; two nodes that were given the same
 //! blocks and the same chain-wide settings have the same app hash at every height; a reader never waits for the writer.
@@ -37,6 +38,9 @@
 //! # }
 //! ```
 
+pub mod control;
+mod disk;
+pub mod drive;
 mod error;
 mod home;
 mod import;
@@ -57,25 +61,26 @@ pub use changeset::{
     AppHash, ChangeSet, CommitInfo, Hash, KvPair, LATTICE_STORE, NamedChangeSet, ScanOrder, ScanRange, TreeNameUpgrade,
     app_hash,
 };
+pub use disk::{disk_sizes, tree_bytes};
 pub use error::Error;
 pub use home::Home;
 pub use import::{
     Import, ImportHook, ImportPoint, ImportProgress, ImportReport, Moved, MovedModule, import, import_with,
 };
-pub use inspect::{ModuleStatus, Status, inspect};
+pub use inspect::{ModuleStatus, Status, inspect, status_of};
 pub use memiavl::{Proof, ProofOp};
 pub use migrate_core::{
     BatchLimit, CancelToken, Committed, DEFAULT_MODULES, Durability, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
     ModeSetting, NewStorePlan, NoObserver, Observer, OpenViews, Outcome, RollbackPlan, UnknownMode,
 };
-pub use migrate_metrics::Metrics;
+pub use migrate_metrics::{Metrics, Progress, State};
 pub use node::Node;
 pub use options::{Options, SnapshotOptions};
 pub use proof::prove;
 pub use replace::Replacement;
 pub use rollback::{plan_rollback, roll_back};
 pub use settings::Settings;
-pub use watch::views_source;
+pub use watch::{node_source, views_source};
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};
 
 #[cfg(doctest)]

@@ -196,7 +196,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
     }
 
-    fn block_report(&self, state: &ViewState<O::View, N::View>, version: u64) -> Result<BlockReport, Error> {
+    pub(crate) fn block_report(&self, state: &ViewState<O::View, N::View>, version: u64) -> Result<BlockReport, Error> {
         let mut remaining = Vec::new();
         if let (Some(manager), Some(old)) = (&self.manager, &state.old) {
             for tree in manager.trees() {
@@ -216,6 +216,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             paused: self.is_paused(),
             remaining,
             moved_keys: self.moved_keys(),
+            app_hash: state.app_hash,
             commit_elapsed: Duration::ZERO,
         })
     }

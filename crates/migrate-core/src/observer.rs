@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use changeset::AppHash;
+
 use crate::error::ErrorKind;
 use crate::mode::Mode;
 
@@ -45,12 +47,17 @@ pub struct BlockReport {
     pub remaining: Vec<(String, u64)>,
     /// Keys that the mode's migration has moved since it began.
     pub moved_keys: u64,
+    /// The block's app hash.
+    pub app_hash: AppHash,
     /// Time the commit took.
     pub commit_elapsed: Duration,
 }
 
 /// Receives reports on the committing thread: an implementation returns at once and never calls back into the node.
 pub trait Observer: Send + Sync {
+    /// A node was opened, and this is how its last block has left it; no commit is told by this.
+    fn opened(&self, _: &BlockReport) {}
+
     /// A flush was applied to the block in work.
     fn flush(&self, report: &FlushReport);
 

@@ -90,6 +90,8 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             config,
         };
         let state = engine.view_state(last)?;
+        let version = engine.metadata()?.version.unwrap_or(0);
+        engine.config.observer.opened(&engine.block_report(&state, version)?);
         engine.views = Views::new(state, engine.config.views_max);
         engine.start_syncing()?;
         Ok(engine)

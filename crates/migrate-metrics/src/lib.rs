@@ -1,11 +1,12 @@
-//! Prometheus metrics of a running migration.
+//! What a running migration shows of itself: Prometheus metrics, and how it stands and why.
 //!
-//! **It is not** a server: [`Metrics::encode`] gives the text of a scrape, and whoever has a port serves it. It decides
-//! nothing and the migration does not know it: the core reports to an [`Observer`](migrate_core::Observer), and this
-//! is one.
+//! **It is not** a part of the migration: it decides nothing and the migration does not know it. The core reports to an
+//! [`Observer`](migrate_core::Observer), and this is one. It opens no port unless it is asked to.
 //!
 //! Good starting points:
 //! - [`Metrics`]: the observer, and the scrape.
+//! - [`Progress`] and [`State`]: moving, paused, throttled, waiting, stalled, failed or done, with rate and ETA.
+//! - [`http`]: the small server under the endpoint and the control socket.
 //! - [`CATALOGUE`]: every metric, declared once; `docs/METRICS.md` is made from it.
 //! - [`Source`]: what is asked now and then, in the background, because nobody reports it.
 //!
@@ -31,15 +32,22 @@
 //! ```
 
 mod error;
+pub mod http;
 mod memory;
 mod metrics;
 mod page;
+mod progress;
 mod registry;
 mod sampler;
+mod state;
+mod tracker;
 
 pub use error::Error;
 pub use memory::anonymous_bytes;
 pub use metrics::Metrics;
 pub use page::metrics_page;
+pub use progress::{Goal, ModuleRemaining, Progress, SCHEMA_VERSION, Sizes};
 pub use registry::{CATALOGUE, Description, Kind, PREFIX};
 pub use sampler::{Sample, Source};
+pub use state::State;
+pub use tracker::{Hold, STALL_AFTER};

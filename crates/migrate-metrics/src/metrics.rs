@@ -1,6 +1,7 @@
 //! The observer and the scrape.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use migrate_core::{BlockReport, FlushReport, Mode, Observer};
 use parking_lot::Mutex;
@@ -10,8 +11,15 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::error::Error;
-use crate::registry::{Build, ErrorKind, Instruments, Module, PREFIX, Store, WriteMode};
+use crate::progress::{Progress, ratio};
+use crate::registry::{Build, ErrorKind, Instruments, Module, PREFIX, StateLabel, Store, WriteMode};
 use crate::sampler::{Sampler, Source};
+use crate::state::State;
+use crate::tracker::{Hold, Tracker};
+
+/// A height that is a multiple of this is a checkpoint, whose app hash nodes are compared by. At a block in less than a
+/// second, they all stand at the same one for minutes.
+const CHECKPOINT_BLOCKS: u64 = 1000;
 
 /// A migration's metrics. Shared as `Arc<Metrics>` between the node, which reports, and whoever serves scrapes.
 pub struct Metrics {
@@ -19,6 +27,8 @@ pub struct Metrics {
     instruments: Instruments,
     pairs: Pairs,
     modes: [(Mode, Gauge); Mode::ALL.len()],
+    states: [(State, Gauge); State::ALL.len()],
+    tracker: Arc<Mutex<Tracker>>,
     labelled: Mutex<Labelled>,
     sampler: Mutex<Option<Sampler>>,
 }
@@ -53,12 +63,36 @@ impl Metrics {
         };
         let gauge = |mode: Mode| instruments.write_mode.get_or_create_owned(&WriteMode { mode: mode.as_str() });
         let modes = Mode::ALL.map(|mode| (mode, gauge(mode)));
-        Self { registry, instruments, pairs, modes, labelled: Mutex::default(), sampler: Mutex::default() }
+        let gauge = |state: State| instruments.state.get_or_create_owned(&StateLabel { state: state.as_str() });
+        let states = State::ALL.map(|state| (state, gauge(state)));
+        let tracker = Arc::new(Mutex::new(Tracker::new(Instant::now())));
+        let (labelled, sampler) = (Mutex::default(), Mutex::default());
+        Self { registry, instruments, pairs, modes, states, tracker, labelled, sampler }
+    }
+
+    /// How the migration stands at this moment, and why.
+    pub fn progress(&self) -> Progress {
+        self.tracker.lock().progress(Instant::now())
+    }
+
+    /// Tells why whoever makes the blocks makes none now; none when they go on.
+    pub fn hold(&self, hold: Option<Hold>) {
+        self.tracker.lock().hold(hold, Instant::now());
+    }
+
+    /// Tells the mode to which blocks are to lead, and the keys to move until then.
+    pub fn set_goal(&self, goal: Option<(Mode, u64)>) {
+        self.tracker.lock().set_goal(goal);
     }
 
     /// A scrape: all metrics in the `OpenMetrics` text format, content type
     /// `application/openmetrics-text; version=1.0.0; charset=utf-8`.
     pub fn encode(&self) -> String {
+        // Whether a migration is stalled is a matter of the time that has passed, so it is found out here.
+        let state = self.progress().state;
+        for (each, gauge) in &self.states {
+            gauge.set(i64::from(*each == state));
+        }
         let mut scrape = String::new();
         // UNWRAP: writing to a string cannot fail, and no metric here is of a kind that the text format lacks.
         text::encode(&mut scrape, &self.registry).expect("metrics are text");
@@ -80,7 +114,7 @@ impl Metrics {
         if sampler.is_some() {
             return Err(Error::AlreadySampling);
         }
-        *sampler = Some(Sampler::start(self.instruments.clone(), interval, source)?);
+        *sampler = Some(Sampler::start(self.instruments.clone(), Arc::clone(&self.tracker), interval, source)?);
         Ok(())
     }
 
@@ -152,22 +186,18 @@ impl Observer for Metrics {
         self.pairs.written_old.inc_by(report.written_old);
         self.pairs.written_new.inc_by(report.written_new);
         instruments.apply.observe(report.elapsed.as_secs_f64());
+        self.tracker.lock().flush(report, Instant::now());
+    }
+
+    fn opened(&self, report: &BlockReport) {
+        self.show(report);
+        self.tracker.lock().opened(report, Instant::now());
     }
 
     fn block(&self, report: &BlockReport) {
-        let instruments = &self.instruments;
-        instruments.block_height.set(to_gauge(report.height));
-        instruments.migration_version.set(to_gauge(report.version));
-        for (mode, gauge) in &self.modes {
-            gauge.set(i64::from(*mode == report.mode));
-        }
-        instruments.paused.set(i64::from(report.paused));
-        let remaining = report.remaining.iter().fold(0u64, |sum, (_, keys)| sum.saturating_add(*keys));
-        instruments.progress_ratio.set(progress(report.moved_keys, remaining));
-        instruments.commit.observe(report.commit_elapsed.as_secs_f64());
-        let mut labelled = self.labelled.lock();
-        self.set_boundary(&mut labelled, report.boundary_module.as_ref());
-        self.set_remaining(&mut labelled, &report.remaining);
+        self.show(report);
+        self.instruments.commit.observe(report.commit_elapsed.as_secs_f64());
+        self.tracker.lock().block(report, Instant::now());
     }
 
     fn lock_wait(&self, waited: Duration) {
@@ -176,10 +206,36 @@ impl Observer for Metrics {
 
     fn failed(&self, kind: migrate_core::ErrorKind) {
         self.error(kind.as_str());
+        self.tracker.lock().failed(kind);
     }
 
     fn poisoned(&self) {
         self.instruments.poisoned.set(1);
+        self.tracker.lock().poisoned();
+    }
+}
+
+impl Metrics {
+    /// The gauges after a block.
+    fn show(&self, report: &BlockReport) {
+        let instruments = &self.instruments;
+        instruments.block_height.set(to_gauge(report.height));
+        instruments.migration_version.set(to_gauge(report.version));
+        for (mode, gauge) in &self.modes {
+            gauge.set(i64::from(*mode == report.mode));
+        }
+        instruments.paused.set(i64::from(report.paused));
+        let remaining = report.remaining.iter().fold(0u64, |sum, (_, keys)| sum.saturating_add(*keys));
+        instruments.progress_ratio.set(ratio(report.moved_keys, remaining));
+        if report.height.is_multiple_of(CHECKPOINT_BLOCKS) && report.height > 0 {
+            let mut prefix = [0; 8];
+            prefix[2..].copy_from_slice(&report.app_hash[..6]);
+            instruments.checkpoint_height.set(to_gauge(report.height));
+            instruments.checkpoint_app_hash.set(to_gauge(u64::from_be_bytes(prefix)));
+        }
+        let mut labelled = self.labelled.lock();
+        self.set_boundary(&mut labelled, report.boundary_module.as_ref());
+        self.set_remaining(&mut labelled, &report.remaining);
     }
 }
 
@@ -188,26 +244,9 @@ pub(crate) fn to_gauge(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// The share of `moved` in what was to move.
-fn progress(moved: u64, remaining: u64) -> f64 {
-    if remaining == 0 {
-        return 1.0;
-    }
-    moved as f64 / (moved as f64 + remaining as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn progress_is_one_only_when_nothing_is_left() {
-        assert_eq!(progress(0, 0), 1.0);
-        assert_eq!(progress(5, 0), 1.0);
-        assert_eq!(progress(0, 5), 0.0);
-        assert_eq!(progress(1, 3), 0.25);
-        assert!(progress(u64::MAX, 1) <= 1.0);
-    }
 
     #[test]
     fn a_value_beyond_the_scale_stands_at_its_end() {

@@ -70,6 +70,12 @@ pub(crate) struct WriteMode {
     pub(crate) mode: &'static str,
 }
 
+/// A state of the migration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct StateLabel {
+    pub(crate) state: &'static str,
+}
+
 /// A module of the chain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct Module {
@@ -195,6 +201,8 @@ metrics! {
         "1 for the write mode of the last block, 0 for the others";
     paused: Gauge = "paused" [""] {}
         "1 while the mode migrates and the batch size is 0";
+    state: Family<StateLabel, Gauge> = "state" [""] {"state"}
+        "1 for the state of the migration, 0 for the others: whether it moves, and if not, why";
     boundary_module: Family<Module, Gauge> = "boundary_module" [""] {"module"}
         "1 for the module that the cursor stands in; no series while no migration is in flight";
     progress_ratio: RealGauge = "progress_ratio" [""] {}
@@ -225,6 +233,18 @@ metrics! {
         "Age of the oldest view that a reader holds, 0 if there is none; sampled";
     memory_anonymous: Gauge = "memory_anonymous" ["bytes"] {}
         "Memory of the process that is backed by no file (RssAnon), 0 where the system does not tell; sampled";
+    memiavl: Gauge = "memiavl" ["bytes"] {}
+        "Size of memiavl's directory, 0 until it was measured; sampled";
+    flatkv: Gauge = "flatkv" ["bytes"] {}
+        "Size of FlatKV's directory, 0 until it was measured; sampled";
+    disk_free: Gauge = "disk_free" ["bytes"] {}
+        "Space that is left on the file system of the home, 0 until it was measured; sampled";
+    residue_keys: Gauge = "residue_keys" [""] {}
+        "Keys in memiavl of modules whose migration is over, which must be 0; sampled";
+    checkpoint_height: Gauge = "checkpoint_height" [""] {}
+        "The last height that was a multiple of 1000; 0 until one was committed";
+    checkpoint_app_hash: Gauge = "checkpoint_app_hash" [""] {}
+        "First 6 bytes of that block's app hash as a number, equal on all nodes of a chain; 0 until one was committed";
     errors: Family<ErrorKind, Counter> = "errors" [""] {"kind"}
         "Errors that callers were given, by what they can do about them";
     poisoned: Gauge = "poisoned" [""] {}

@@ -69,7 +69,7 @@ fn samples_keep_coming_until_the_close() {
         if sampled.send(()).is_err() {
             return Sample::default();
         }
-        Sample { views_open: 9, oldest_view_age: Duration::from_secs(2) }
+        Sample { views_open: 9, oldest_view_age: Duration::from_secs(2), ..Sample::default() }
     };
     metrics.start_sampling(Duration::from_millis(1), source).expect("a thread");
     for _ in 0..3 {

@@ -60,6 +60,7 @@ fn block(height: u64) -> BlockReport {
         paused: false,
         remaining: vec![("acc".to_owned(), 20), ("wasm".to_owned(), 10)],
         moved_keys: 10,
+        app_hash: [0xa5; 32],
         commit_elapsed: Duration::from_millis(5),
     }
 }
@@ -71,7 +72,7 @@ fn used() -> Metrics {
     metrics.block(&block(7));
     metrics.lock_wait(Duration::from_micros(30));
     metrics.error("retry");
-    let sample = Sample { views_open: 3, oldest_view_age: Duration::from_millis(1500) };
+    let sample = Sample { views_open: 3, oldest_view_age: Duration::from_millis(1500), ..Sample::default() };
     metrics.start_sampling(Duration::from_secs(3600), move || sample).expect("a thread");
     metrics.close();
     metrics
@@ -123,6 +124,7 @@ fn labels_hold_words_from_fixed_sets_and_never_a_key() {
         ("store", vec!["memiavl", "flatkv"]),
         ("mode", Mode::ALL.map(Mode::as_str).to_vec()),
         ("module", vec!["acc", "wasm"]),
+        ("state", migrate_metrics::State::ALL.map(migrate_metrics::State::as_str).to_vec()),
         ("kind", vec!["retry"]),
         ("version", vec![env!("CARGO_PKG_VERSION")]),
     ]);

@@ -6,13 +6,12 @@ use migrate_core::{BatchLimit, Durability, Mode, ModeSetting};
 
 use super::kind::{Kind, Setting};
 use super::value::Value;
+use crate::drive::BATCH_KEYS_MAX;
 use crate::options::Options;
 
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 const TIB: u64 = 1 << 40;
-/// Keys of a block's batch: an unbounded number would stop every node of the chain at the same height, for want of memory.
-const BATCH_KEYS_MAX: u64 = 1_000_000;
 /// memiavl's files hold versions in four bytes.
 const INITIAL_VERSION_MAX: u64 = u32::MAX as u64;
 const AUTO: &str = "auto";

@@ -1,6 +1,5 @@
 //! `ferry run --offline`: moves the state of a stopped node at once.
 
-use std::num::NonZeroU64;
 use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -16,49 +15,19 @@ use crate::exit::Exit;
 use crate::home::{self, DiskSizes};
 use crate::output::{self, Output, Report};
 use crate::progress::Progress;
-use crate::settings::NodeArgs;
 use crate::signals::Signals;
 use crate::{table, units};
 
-/// Move the state of a stopped node from memiavl to FlatKV at once.
-///
-/// All keys that the migrations up to a mode have left to move become rows of the home's last block, on all cores. That
-/// block's app hash stays as it is; the next block's is the first with the new roots. So this is a step of the whole chain:
-/// every node must stop at the same block and import behind it, and a home at another height is refused. A signal, an error
-/// or a crash leaves the state as it was, or, from one moment on, as it is to be.
-#[derive(Debug, clap::Args)]
-#[command(after_long_help = "Example:\n  ferry run --home DIR --offline --at-height 1200000 --to evm_migrated")]
-pub(crate) struct Args {
-    #[command(flatten)]
-    node: NodeArgs,
-    /// The node is stopped; this program alone works on its home.
-    #[arg(long, required = true)]
-    offline: bool,
-    /// The block that the whole chain has agreed on: the home's last one.
-    #[arg(long, value_name = "HEIGHT")]
-    at_height: u64,
-    /// The mode that the node is in afterwards: evm_migrated, all_migrated_but_bank or flatkv_only.
-    #[arg(long, value_name = "MODE", default_value = "flatkv_only")]
-    to: Mode,
-    /// Threads that move keys; as many as program.threads says by default.
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroU64>,
-    /// Die by SIGKILL at this named point.
-    #[arg(long, value_name = "POINT", hide = true)]
-    kill_at: Option<At>,
-    /// Get a SIGINT at this named point.
-    #[arg(long, value_name = "POINT", hide = true)]
-    interrupt_at: Option<At>,
-}
+use super::Args;
 
 /// A point of the import at which a signal comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct At(ImportPoint);
+pub(super) struct At(ImportPoint);
 
 /// A text that names no point.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected one of {} got={got}", ImportPoint::ALL.map(ImportPoint::as_str).join(", "))]
-struct NoPoint {
+pub(super) struct NoPoint {
     got: String,
 }
 
@@ -104,15 +73,14 @@ struct Module {
     moved_keys: u64,
 }
 
-/// Runs the command.
+/// Imports.
 ///
 /// # Errors
 /// A home that is at another height, in use or damaged; I/O.
-pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
+pub(super) fn run(args: &Args, at_height: u64, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let (options, threads) = (args.node.options()?, args.node.threads(args.threads)?);
-    home::require_state(&args.node.home)?;
-    let import = Import { at_height: args.at_height, to: args.to, threads };
+    let import = Import { at_height, to: args.to.0, threads };
     let mut shown: Option<Progress> = None;
     let mut rss_anon_bytes_max = 0;
     let mut progress = |now: ImportProgress| {
@@ -133,7 +101,7 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
     let report = match (imported, signals.received()) {
         (Ok(report), _) => report,
         (Err(error), Some(exit)) if error.kind() == ErrorKind::Cancelled => {
-            eprintln!("import: stopped by a signal, the state is as it was");
+            output::note("import: stopped by a signal, the state is as it was");
             return Ok(exit);
         }
         (Err(error), _) => return Err(error.into()),

@@ -1,0 +1,141 @@
+//! `ferry run`: moves a node's state without a chain, block by block or, of a stopped node, at once.
+
+mod live;
+mod offline;
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ferry::Mode;
+use ferry::drive::BATCH_KEYS_MAX;
+use ferry::migrate_core::UnknownMode;
+
+use crate::exit::Exit;
+use crate::home;
+use crate::output::Output;
+use crate::settings::NodeArgs;
+use crate::signals::Signals;
+use crate::units;
+
+/// Move a node's state from memiavl to FlatKV without a chain: block by block, or at once.
+///
+/// Block by block: makes empty blocks, takes the steps of the write mode, and ends when the goal is reached. `ferry ctl`
+/// pauses, resumes, stops it and changes the batch size meanwhile; `ferry status` and `ferry top` watch it. The line on
+/// stderr always says rate, remaining keys, ETA, and why it does not move when it does not. A node of a living chain must
+/// not be driven so: its blocks are its chain's, and a block of its own parts it from the others for good.
+///
+/// With --offline: all keys that the migrations up to a mode have left to move become rows of the home's last block, on
+/// all cores. That block's app hash stays as it is; the next block's is the first with the new roots. So this is a step
+/// of the whole chain: every node must stop at the same block and import behind it, and a home at another height is
+/// refused. A signal, an error or a crash leaves the state as it was, or, from one moment on, as it is to be.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Example:
+  ferry run --home DIR --batch-keys 10000
+  ferry run --home DIR --to evm_migrated --blocks-per-second 2
+  ferry run --home DIR --offline --at-height 1200000 --to evm_migrated")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The mode that the node is in afterwards: evm_migrated, all_migrated_but_bank or flatkv_only; all is the last one.
+    #[arg(long, value_name = "MODE", default_value = "flatkv_only")]
+    to: Target,
+    /// Keys that a block moves; with 0 it is paused until `ferry ctl batch` gives another number. By default what
+    /// chain.batch_keys says, and 1000 if that says 0.
+    #[arg(long, value_name = "KEYS", value_parser = clap::value_parser!(u64).range(..=BATCH_KEYS_MAX), conflicts_with = "offline")]
+    batch_keys: Option<u64>,
+    /// The pace in blocks a second; as fast as it goes by default.
+    #[arg(long, value_name = "BLOCKS", value_parser = parse_pace, conflicts_with_all = ["offline", "every"])]
+    blocks_per_second: Option<Pace>,
+    /// The pace as the time from block to block: 500ms, 2s, 1min.
+    #[arg(long, value_name = "TIME", value_parser = units::parse_span, conflicts_with = "offline")]
+    every: Option<Duration>,
+    /// Stop behind so many blocks; exit code 7 if the goal is not reached by then.
+    #[arg(long, value_name = "N", conflicts_with = "offline")]
+    blocks: Option<u64>,
+    /// Make empty blocks and nothing else: nothing moves, no step of the write mode is taken. Needs --blocks.
+    #[arg(long, requires = "blocks", conflicts_with_all = ["offline", "to"])]
+    empty: bool,
+    /// Where `ferry ctl` and `ferry status` find this process; by default data/state_commit/ferry.sock in the home.
+    #[arg(long, value_name = "PATH", conflicts_with = "offline")]
+    socket: Option<PathBuf>,
+    /// The node is stopped; this program alone works on its home, and moves everything at once.
+    #[arg(long, requires = "at_height")]
+    offline: bool,
+    /// With --offline: the block that the whole chain has agreed on, the home's last one.
+    #[arg(long, value_name = "HEIGHT", requires = "offline")]
+    at_height: Option<u64>,
+    /// With --offline: threads that move keys; as many as program.threads says by default.
+    #[arg(long, value_name = "N", requires = "offline")]
+    threads: Option<NonZeroU64>,
+    /// Die by SIGKILL at this named point.
+    #[arg(long, value_name = "POINT", hide = true, requires = "offline")]
+    kill_at: Option<offline::At>,
+    /// Get a SIGINT at this named point.
+    #[arg(long, value_name = "POINT", hide = true, requires = "offline")]
+    interrupt_at: Option<offline::At>,
+}
+
+/// Where a run leads.
+#[derive(Clone, Copy, Debug)]
+struct Target(Mode);
+
+impl FromStr for Target {
+    type Err = UnknownMode;
+
+    fn from_str(text: &str) -> Result<Self, UnknownMode> {
+        if text == "all" { Ok(Self(Mode::FlatkvOnly)) } else { text.parse().map(Self) }
+    }
+}
+
+/// The time from block to block that a number of blocks a second comes to.
+#[derive(Clone, Copy, Debug)]
+struct Pace(Duration);
+
+/// A number that is no pace.
+#[derive(Debug, thiserror::Error)]
+#[error("expected a number of blocks a second above 0; got={got}")]
+struct NoPace {
+    got: String,
+}
+
+fn parse_pace(text: &str) -> Result<Pace, NoPace> {
+    let no_pace = || NoPace { got: text.to_owned() };
+    let blocks: f64 = text.parse().map_err(|_| no_pace())?;
+    Duration::try_from_secs_f64(1.0 / blocks).map(Pace).map_err(|_| no_pace())
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A home that is in use or damaged, or, offline, at another height; what a block meets; I/O.
+pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
+    home::require_state(&args.node.home)?;
+    match args.at_height {
+        Some(at_height) => offline::run(args, at_height, output, signals),
+        None => live::run(args, output, signals),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_a_number_of_blocks_above_none() {
+        assert_eq!(parse_pace("4").expect("a pace").0, Duration::from_millis(250));
+        assert_eq!(parse_pace("0.1").expect("a pace").0, Duration::from_secs(10));
+        for wrong in ["0", "-1", "nan", "fast", "", "1e-300"] {
+            assert!(parse_pace(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn all_is_the_last_mode() {
+        assert_eq!("all".parse::<Target>().expect("a target").0, Mode::FlatkvOnly);
+        assert_eq!("evm_migrated".parse::<Target>().expect("a target").0, Mode::EvmMigrated);
+        assert!("everything".parse::<Target>().is_err());
+    }
+}
