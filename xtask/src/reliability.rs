@@ -72,7 +72,8 @@ fn table(layer: &str, reports: &[Option<&Value>; 2]) -> String {
 }
 
 fn seed(report: &Value) -> String {
-    plain(&report["seed"])
+    let legs = report["legs"].as_array().map(|legs| legs.iter().map(plain).collect::<Vec<_>>().join(", "));
+    legs.unwrap_or_else(|| plain(&report["seed"]))
 }
 
 fn seconds(report: &Value) -> String {

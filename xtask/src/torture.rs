@@ -9,6 +9,7 @@
 //! ```
 
 mod fuzz;
+mod legs;
 
 use std::time::Instant;
 
@@ -21,13 +22,15 @@ use crate::{generate, run, setup};
 struct Layer {
     name: &'static str,
     packages: &'static [&'static str],
+    /// Whether a long run takes one seed after the other until its time is over.
+    is_endless: bool,
 }
 
 const LAYERS: &[Layer] = &[
-    Layer { name: "crash", packages: &["torture-crash", "torture-recorder"] },
-    Layer { name: "damage", packages: &["torture-damage"] },
-    Layer { name: "kill", packages: &["torture-kill", "ferry-cli"] },
-    Layer { name: FUZZ, packages: &[] },
+    Layer { name: "crash", packages: &["torture-crash", "torture-recorder"], is_endless: true },
+    Layer { name: "damage", packages: &["torture-damage"], is_endless: false },
+    Layer { name: "kill", packages: &["torture-kill", "ferry-cli"], is_endless: false },
+    Layer { name: FUZZ, packages: &[], is_endless: false },
 ];
 const FUZZ: &str = "fuzz";
 /// Seconds for each fuzzer, and in a long run.
@@ -44,10 +47,14 @@ pub(crate) struct Arguments {
     /// Runs for hours instead of minutes.
     #[arg(long)]
     long: bool,
+    /// How long the layers go on that know no end of their own.
+    #[arg(long, requires = "long", default_value_t = 60)]
+    minutes: u64,
     /// Only these layers.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     layer: Vec<String>,
-    /// Keeps the figures for docs/RELIABILITY.md and writes that page.
+    /// Keeps the figures for docs/RELIABILITY.md and writes that page. Those of a long run are added to what other seeds
+    /// have brought: it may be run in legs.
     #[arg(long)]
     publish: bool,
 }
@@ -123,6 +130,9 @@ fn run_layer(layer: &Layer, arguments: &Arguments) -> Result<Value> {
     let mut command = std::process::Command::new(&program);
     command.current_dir(run::root()).args(["--seed", &arguments.seed.to_string()]);
     command.arg(if arguments.long { "--long" } else { "--smoke" }).arg("--json").arg(&report);
+    if arguments.long && layer.is_endless {
+        command.args(["--minutes", &arguments.minutes.to_string()]);
+    }
     let status = run::status(&mut command)?;
     let text = std::fs::read_to_string(&report)
         .with_context(|| format!("{} left no report: {status}", run::line(&command)))?;
@@ -151,7 +161,8 @@ fn publish(arguments: &Arguments, found: Map<String, Value>) -> Result<()> {
         Err(_) => json!({}),
     };
     for (layer, report) in found {
-        kept[layer] = report;
+        let before = kept[&layer].take();
+        kept[layer] = if arguments.long { legs::join(before, report) } else { report };
     }
     let text = serde_json::to_string_pretty(&kept)? + "\n";
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
@@ -50,7 +50,7 @@ struct Run {
     /// Some minutes: every crash point of one life, and a small life for failing operations.
     #[arg(long, conflicts_with = "long")]
     smoke: bool,
-    /// Many lives, until it is stopped or `--minutes` have passed.
+    /// One life after the other, each of its own seed, until it is stopped or `--minutes` have passed.
     #[arg(long)]
     long: bool,
     /// How long a long run lasts.
@@ -234,6 +234,13 @@ fn torture(run: &Run) -> Result<ExitCode> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot listen to signals")?;
     }
+    if run.long {
+        let (end, stop) = (Duration::from_secs(60 * run.minutes), Arc::clone(&stop));
+        std::thread::spawn(move || {
+            std::thread::sleep(end);
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
     let scratch = tempfile::tempdir_in(&run.scratch).context("no scratch directory")?;
     let report = Mutex::new(Report::new("crash", run.seed, run.first.then(|| Arc::clone(&stop))));
     let done = lives(run, scratch.path(), &stop, &report);
@@ -254,7 +261,6 @@ fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -
     let smoke = Effort { subsets: 8, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
     let long = Effort { subsets: 48, finish_one_in: 16, recoveries: 32, recovery_subsets: 4, threads };
     let effort = if run.long { long } else { smoke };
-    let end = Instant::now() + Duration::from_secs(60 * run.minutes);
     for seed in run.seed.. {
         for kind in [Kind::Whole, Kind::Bare].into_iter().filter(|kind| run.life.is_none_or(|life| life == *kind)) {
             let script = Script::rehearse(kind.life(seed), &scratch.join("rehearsal"))?;
@@ -281,7 +287,7 @@ fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -
             }
             crash_points::lock(report).count("lives", kind.word(), 1);
         }
-        if !run.long || stop.load(Ordering::Relaxed) || Instant::now() > end {
+        if !run.long || stop.load(Ordering::Relaxed) {
             break;
         }
     }
