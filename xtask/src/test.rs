@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{generate, one_rocksdb, run, setup, tidy};
+use crate::{generate, one_rocksdb, run, setup, tidy, torture};
 
 /// Packages of tests that are workspaces of their own, so that what they need does not reach RocksDB's build.
 const CHECKS: [(&str, &str); 2] = [
@@ -58,6 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         step(name);
         run::check(&mut own_workspace(manifest))?;
     }
+    step("torture, the quick part of it");
+    torture::quick()?;
     step("tests");
     let counts = tests(&mut run::cargo(test_words(&arguments.passed_on)))?;
     println!("{counts}");

@@ -90,6 +90,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
+/// What the tests run of it, some minutes' worth: the short life's crash points, every failed sync, the kills.
+pub(crate) fn quick() -> Result<()> {
+    const PARTS: [(&str, &[&str]); 3] = [
+        ("crash", &["--smoke", "--layer", "crash", "--life", "bare"]),
+        ("crash", &["--smoke", "--layer", "failed-syncs", "--life", "whole"]),
+        ("kill", &["--smoke"]),
+    ];
+    build(&LAYERS.iter().filter(|layer| PARTS.iter().any(|(name, _)| *name == layer.name)).collect::<Vec<_>>())?;
+    for (name, words) in PARTS {
+        let layer = LAYERS.iter().find(|layer| layer.name == name).context("a part is of a layer")?;
+        let report = run_program(layer, 1, words)?;
+        println!("{}", summary(name, &report));
+        if report["violations"].as_array().is_none_or(|list| !list.is_empty()) {
+            bail!("a promise was broken: {}", layer.name);
+        }
+    }
+    Ok(())
+}
+
 fn chosen(names: &[String], long: bool) -> Result<Vec<&'static Layer>> {
     for name in names {
         if !LAYERS.iter().any(|layer| layer.name == name) {
@@ -119,6 +138,17 @@ fn build(layers: &[&Layer]) -> Result<()> {
 }
 
 fn run_layer(layer: &Layer, arguments: &Arguments) -> Result<Value> {
+    let minutes = arguments.minutes.to_string();
+    let words: &[&str] = match (arguments.long, layer.is_endless) {
+        (false, _) => &["--smoke"],
+        (true, false) => &["--long"],
+        (true, true) => &["--long", "--minutes", &minutes],
+    };
+    run_program(layer, arguments.seed, words)
+}
+
+/// Runs a layer's program to its end, and reads what it reports.
+fn run_program(layer: &Layer, seed: u64, words: &[&str]) -> Result<Value> {
     let program = run::release_dir().join(layer.packages[0]);
     // Kept, with the recordings that repeat a failure, until the next run.
     let folder = run::release_dir().join("torture");
@@ -128,11 +158,7 @@ fn run_layer(layer: &Layer, arguments: &Arguments) -> Result<Value> {
         std::fs::remove_file(&report).with_context(|| format!("cannot remove {}", report.display()))?;
     }
     let mut command = std::process::Command::new(&program);
-    command.current_dir(run::root()).args(["--seed", &arguments.seed.to_string()]);
-    command.arg(if arguments.long { "--long" } else { "--smoke" }).arg("--json").arg(&report);
-    if arguments.long && layer.is_endless {
-        command.args(["--minutes", &arguments.minutes.to_string()]);
-    }
+    command.current_dir(run::root()).args(["--seed", &seed.to_string()]).args(words).arg("--json").arg(&report);
     let status = run::status(&mut command)?;
     let text = std::fs::read_to_string(&report)
         .with_context(|| format!("{} left no report: {status}", run::line(&command)))?;
