@@ -8,6 +8,7 @@
 //! - [`setup`]: what a bare machine lacks.
 
 mod bench;
+mod chain;
 mod demo;
 mod generate;
 mod one_rocksdb;
@@ -43,6 +44,8 @@ enum Command {
     Torture(torture::Arguments),
     /// Runs whole nodes and prints what they did beside the limits of this machine.
     Bench(bench::Arguments),
+    /// Runs the example chain as a network of four validators, and disturbs it while it migrates.
+    Chain(chain::Arguments),
     /// Plants the known faults of the field one by one, and has each found.
     Planted(planted::Arguments),
     /// Checks the rules of the house: layers, sizes, documents, habits.
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Torture(arguments) => torture::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Chain(arguments) => chain::run(&arguments),
         Command::Planted(arguments) => planted::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Gen(arguments) => generate::run(&arguments),

@@ -1,0 +1,112 @@
+//! The network's files: keys by the engine's own command, settings and genesis by ours.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use example_chain::Genesis;
+use serde_json::Value;
+
+/// Validators; three of them make blocks without the fourth.
+pub(crate) const VALIDATORS: usize = 4;
+
+/// A node's places.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The engine's home.
+    pub(crate) engine: PathBuf,
+    /// The chain's home.
+    pub(crate) home: PathBuf,
+    /// Between the two. Short, because a socket's path ends at 107 bytes.
+    pub(crate) socket: PathBuf,
+    pub(crate) rpc_port: u16,
+    p2p_port: u16,
+}
+
+/// Makes the files of all nodes below `directory`.
+pub(crate) fn make(program: &Path, directory: &Path, genesis: &Genesis) -> Result<Vec<Place>> {
+    let count = VALIDATORS.to_string();
+    output(Command::new(program).args(["testnet", "--v", &count, "--o"]).arg(directory))?;
+    let mut places = Vec::new();
+    for index in 0..VALIDATORS {
+        let (rpc, p2p) = (free_port()?, free_port()?);
+        let node = directory.join(format!("node{index}"));
+        places.push(Place {
+            home: node.join("app"),
+            engine: node,
+            socket: directory.join(format!("{index}.sock")),
+            rpc_port: rpc.local_addr()?.port(),
+            p2p_port: p2p.local_addr()?.port(),
+        });
+    }
+    let mut peers = Vec::new();
+    for place in &places {
+        let id = output(Command::new(program).arg("show-node-id").arg("--home").arg(&place.engine))?;
+        peers.push(format!("{}@127.0.0.1:{}", id.trim(), place.p2p_port));
+    }
+    for (index, place) in places.iter().enumerate() {
+        let others: Vec<&str> =
+            peers.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, peer)| peer.as_str()).collect();
+        write(&place.engine.join("config/config.toml"), &settings(index, place, &others.join(",")))?;
+        let path = place.engine.join("config/genesis.json");
+        let mut document: Value =
+            serde_json::from_str(&fs::read_to_string(&path)?).context("the genesis is no JSON")?;
+        document["app_state"] = serde_json::to_value(genesis)?;
+        write(&path, &format!("{document:#}"))?;
+    }
+    Ok(places)
+}
+
+/// The settings that differ from the engine's own: a network on one machine, with short blocks.
+fn settings(index: usize, place: &Place, peers: &str) -> String {
+    let Place { socket, rpc_port, p2p_port, .. } = place;
+    let socket = socket.display();
+    format!(
+        r#"proxy_app = "unix://{socket}"
+moniker = "node{index}"
+abci = "socket"
+db_backend = "goleveldb"
+log_level = "error"
+
+[rpc]
+laddr = "tcp://127.0.0.1:{rpc_port}"
+
+[p2p]
+laddr = "tcp://127.0.0.1:{p2p_port}"
+persistent_peers = "{peers}"
+flush_throttle_timeout = "5ms"
+addr_book_strict = false
+allow_duplicate_ip = true
+pex = false
+
+[consensus]
+timeout_propose = "500ms"
+timeout_prevote = "100ms"
+timeout_precommit = "100ms"
+timeout_commit = "50ms"
+peer_gossip_sleep_duration = "10ms"
+
+[tx_index]
+indexer = "null"
+"#
+    )
+}
+
+/// A port that nobody has. It is free again for the engine when all of them are chosen.
+fn free_port() -> Result<TcpListener> {
+    TcpListener::bind("127.0.0.1:0").context("no free port on loopback")
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,90 @@
+//! What a node's consensus engine is asked, over HTTP on loopback.
+
+use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::Value;
+
+/// Seconds that an answer may take.
+const TIMEOUT_SECONDS: u64 = 10;
+/// The most headers that the engine gives at once.
+const HEADERS_MAX: u64 = 20;
+
+/// A node's engine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rpc {
+    pub(crate) port: u16,
+}
+
+impl Rpc {
+    /// The height of the newest block that the engine has stored.
+    pub(crate) fn height(self) -> Result<u64> {
+        let status = self.get("status?")?;
+        number(&status["sync_info"]["latest_block_height"])
+    }
+
+    /// The transaction enters the mempool, or does not: nothing is waited for.
+    pub(crate) fn send(self, tx: &[u8]) -> Result<()> {
+        self.get(&format!("broadcast_tx_async?tx=0x{}", hex::encode(tx))).map(drop)
+    }
+
+    /// What the chain answers to a query of one block.
+    pub(crate) fn query(self, path: &str, key: &[u8], height: u64) -> Result<Vec<u8>> {
+        // The engine takes no empty hex.
+        let data = if key.is_empty() { String::new() } else { format!("&data=0x{}", hex::encode(key)) };
+        let answer = self.get(&format!("abci_query?path=%22{path}%22&height={height}{data}"))?;
+        let response = &answer["response"];
+        if response["code"].as_u64().unwrap_or(0) != 0 {
+            bail!("a query was refused: path={path} answer={response}");
+        }
+        decode(&response["value"])
+    }
+
+    /// How far the chain is, at one block; 0 for the newest.
+    pub(crate) fn status(self, height: u64) -> Result<Value> {
+        serde_json::from_slice(&self.query("status", &[], height)?).context("the chain's status is no JSON")
+    }
+
+    /// The transactions of a block.
+    pub(crate) fn txs(self, height: u64) -> Result<Vec<Vec<u8>>> {
+        let answer = self.get(&format!("block?height={height}"))?;
+        answer["block"]["data"]["txs"].as_array().into_iter().flatten().map(decode).collect()
+    }
+
+    /// The app hashes that the headers up to `last` carry, with their heights: that of block H stands in header H + 1.
+    pub(crate) fn header_app_hashes(self, last: u64) -> Result<Vec<(u64, String)>> {
+        let mut hashes = Vec::new();
+        for first in (1..=last).step_by(HEADERS_MAX as usize) {
+            let to = last.min(first + HEADERS_MAX - 1);
+            let answer = self.get(&format!("blockchain?minHeight={first}&maxHeight={to}"))?;
+            for meta in answer["block_metas"].as_array().into_iter().flatten() {
+                let header = &meta["header"];
+                let hash = header["app_hash"].as_str().context("a header without an app hash")?;
+                hashes.push((number(&header["height"])? - 1, hash.to_lowercase()));
+            }
+        }
+        Ok(hashes)
+    }
+
+    fn get(self, call: &str) -> Result<Value> {
+        let url = format!("http://127.0.0.1:{}/{call}", self.port);
+        let response = minreq::get(url).with_timeout(TIMEOUT_SECONDS).send().context("asking the consensus engine")?;
+        let mut answer: Value =
+            serde_json::from_slice(response.as_bytes()).context("the engine's answer is no JSON")?;
+        match answer["result"].take() {
+            Value::Null => bail!("the engine refused: {}", answer["error"]),
+            result => Ok(result),
+        }
+    }
+}
+
+fn number(value: &Value) -> Result<u64> {
+    value.as_str().and_then(|text| text.parse().ok()).with_context(|| format!("not a number: {value}"))
+}
+
+fn decode(value: &Value) -> Result<Vec<u8>> {
+    match value.as_str() {
+        Some(text) => BASE64_STANDARD.decode(text).context("not base64"),
+        None => Ok(Vec::new()),
+    }
+}

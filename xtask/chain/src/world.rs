@@ -1,0 +1,267 @@
+//! The network with its load, as a scenario sees it: wait, decide on the migration, disturb, and at the end stop.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use anyhow::{Context, Result, bail};
+use example_chain::{Action, Tx};
+use ferry::Mode;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::Args;
+use crate::config::{self, VALIDATORS};
+use crate::load::{self, AUTHORITY, DROP, Load};
+use crate::node::Node;
+use crate::process::LOOK_EVERY;
+use crate::rpc::Rpc;
+
+/// No new block for so long is a frozen chain. Patient: the machine may have other work.
+const FROZEN: Duration = Duration::from_secs(90);
+/// A query is answered for the last few blocks alone.
+const SAMPLE_EVERY: Duration = Duration::from_millis(300);
+/// How often a decision is sent again that a killed node may have taken with it.
+const SEND_AGAIN: Duration = Duration::from_secs(5);
+
+/// How far the network was at a moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) at: Duration,
+    pub(crate) height: u64,
+    pub(crate) mode: Mode,
+    pub(crate) remaining_keys: u64,
+    pub(crate) boundary: String,
+}
+
+/// A network and its load.
+pub(crate) struct World {
+    pub(crate) name: &'static str,
+    pub(crate) seed: u64,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) rate: u64,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) samples: Vec<Sample>,
+    /// What was done, and when.
+    pub(crate) marks: Vec<(Duration, String)>,
+    pub(crate) kills: u64,
+    keys: u64,
+    load: Option<Load>,
+    sent: u64,
+    began: Instant,
+    directory: Option<TempDir>,
+}
+
+/// Where the network stood when it was stopped.
+pub(crate) struct Last {
+    /// The transactions of all blocks, by height from 1.
+    pub(crate) blocks: Vec<Vec<Vec<u8>>>,
+    /// By node: the app hashes that its headers carry.
+    pub(crate) headers: Vec<Vec<(u64, String)>>,
+}
+
+impl World {
+    pub(crate) fn make(args: &Args, name: &'static str, seed: u64) -> Result<Self> {
+        let parent = env::temp_dir();
+        let directory = tempfile::Builder::new().prefix("chain-").tempdir_in(parent).context("a folder")?;
+        let places = config::make(&args.engine, directory.path(), &load::genesis())?;
+        let node = |(index, place)| Node::new(index, place, args.app.clone(), args.engine.clone());
+        Ok(Self {
+            name,
+            seed,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            rate: args.rate,
+            nodes: places.into_iter().enumerate().map(node).collect(),
+            samples: Vec::new(),
+            marks: Vec::new(),
+            kills: 0,
+            keys: args.keys,
+            load: None,
+            sent: 0,
+            began: Instant::now(),
+            directory: Some(directory),
+        })
+    }
+
+    /// Starts all nodes and the load, and makes the keys that are to be migrated.
+    pub(crate) fn start(&mut self) -> Result<()> {
+        for index in 0..VALIDATORS {
+            self.start_node(index, &[])?;
+        }
+        self.wait("the first blocks", |sample| sample.height >= 2)?;
+        for drop in 0..self.keys.div_ceil(3 * u64::from(DROP)) {
+            let seed = self.seed.wrapping_mul(1_000).wrapping_add(drop);
+            self.decide(Action::Airdrop { seed, count: DROP })?;
+        }
+        self.load = Some(Load::start(self.seed, self.nodes.iter().map(Node::rpc).collect()));
+        self.wait_blocks(5)?;
+        self.mark("load");
+        Ok(())
+    }
+
+    /// Starts a node; `environment` is what a rig tells the chain's program.
+    pub(crate) fn start_node(&mut self, index: usize, environment: &[(&str, String)]) -> Result<()> {
+        self.nodes[index].start(environment)
+    }
+
+    /// Has the chain move so many keys a block on the way to `goal`. Goes on once the decision is a block's.
+    pub(crate) fn migrate(&mut self, keys_per_block: u64, goal: Mode) -> Result<()> {
+        self.mark(&format!("{keys_per_block} keys a block to {goal}"));
+        self.decide(Action::Migrate { keys_per_block, goal: goal.as_str().to_owned() })
+    }
+
+    /// Sends a transaction of the authority until it is in a block.
+    fn decide(&mut self, action: Action) -> Result<()> {
+        let nonce = self.any(|node| load::nonce(node, AUTHORITY))?;
+        let tx = Tx { sender: AUTHORITY, nonce, action }.to_bytes();
+        let until = Instant::now() + FROZEN;
+        while Instant::now() < until {
+            self.any(|node| node.send(&tx))?;
+            let again = Instant::now() + SEND_AGAIN;
+            while Instant::now() < again {
+                if self.any(|node| load::nonce(node, AUTHORITY))? > nonce {
+                    return Ok(());
+                }
+                thread::sleep(LOOK_EVERY);
+            }
+        }
+        bail!("a decision does not get into a block");
+    }
+
+    /// Waits until the newest sample is as it is to be. Nothing may freeze meanwhile, and no node end by itself.
+    pub(crate) fn wait(&mut self, what: &str, reached: impl Fn(&Sample) -> bool) -> Result<()> {
+        let mut grown = Instant::now();
+        let mut height = 0;
+        loop {
+            let sample = self.any(|node| node.status(0)).and_then(|status| self.sample(&status));
+            if let Ok(sample) = sample {
+                if sample.height > height {
+                    (height, grown) = (sample.height, Instant::now());
+                }
+                let done = reached(&sample);
+                self.samples.push(sample);
+                if done {
+                    return Ok(());
+                }
+            }
+            if grown.elapsed() > FROZEN {
+                bail!("the network is frozen while waiting for {what}: height={height}");
+            }
+            for node in &mut self.nodes {
+                if node.has_ended()? {
+                    bail!("a node has ended by itself while waiting for {what}: node={}", node.index);
+                }
+            }
+            thread::sleep(SAMPLE_EVERY);
+        }
+    }
+
+    /// Waits for so many more blocks.
+    pub(crate) fn wait_blocks(&mut self, blocks: u64) -> Result<()> {
+        let mut first = None;
+        while first.is_none() {
+            self.wait("a block", |_| true)?;
+            first = self.samples.last().map(|sample| sample.height);
+        }
+        let target = first.unwrap_or(0) + blocks;
+        self.wait("more blocks", move |sample| sample.height >= target)
+    }
+
+    /// Waits until one node has stored the block that the others are at.
+    pub(crate) fn wait_node(&mut self, index: usize) -> Result<()> {
+        let others = self.nodes.iter().filter(|node| node.index != index && node.is_running());
+        let target = others.filter_map(|node| node.rpc().height().ok()).max().unwrap_or(1);
+        let until = Instant::now() + FROZEN;
+        while Instant::now() < until {
+            if self.nodes[index].rpc().status(0).is_ok_and(|status| status["height"].as_u64() >= Some(target)) {
+                return Ok(());
+            }
+            if self.nodes[index].has_ended()? {
+                bail!("a node has ended by itself while it catches up: node={index}");
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        bail!("a node does not catch up: node={index} height={target}");
+    }
+
+    pub(crate) fn mark(&mut self, what: &str) {
+        eprintln!("chain: {:>6.1} s  {what}", self.began.elapsed().as_secs_f64());
+        self.marks.push((self.began.elapsed(), what.to_owned()));
+    }
+
+    /// Transactions that nodes have taken from the load.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Asks the running nodes in turn until one answers.
+    fn any<T>(&self, ask: impl Fn(Rpc) -> Result<T>) -> Result<T> {
+        let until = Instant::now() + FROZEN;
+        loop {
+            for node in self.nodes.iter().filter(|node| node.is_running()) {
+                if let Ok(answer) = ask(node.rpc()) {
+                    return Ok(answer);
+                }
+            }
+            if Instant::now() > until {
+                bail!("no node answers");
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    fn sample(&self, status: &Value) -> Result<Sample> {
+        let number = |name: &str| status[name].as_u64().with_context(|| format!("a status without {name}"));
+        Ok(Sample {
+            at: self.began.elapsed(),
+            height: number("height")?,
+            mode: status["write_mode"].as_str().unwrap_or_default().parse()?,
+            remaining_keys: number("remaining_keys")?,
+            boundary: status["boundary"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// Stops the load, waits until all nodes that run are at one height or above, asks what is to be compared, and stops
+    /// them in order.
+    pub(crate) fn finish(&mut self) -> Result<Last> {
+        if let Some(mut load) = self.load.take() {
+            load.stop();
+            self.sent = load.sent();
+        }
+        self.wait_blocks(3)?;
+        let running: Vec<usize> = self.nodes.iter().filter(|node| node.is_running()).map(|node| node.index).collect();
+        for index in &running {
+            self.wait_node(*index)?;
+        }
+        self.mark("stop");
+        // The block that a node works on when it is stopped: its transactions are part of what is compared.
+        let heights = running.iter().map(|index| self.nodes[*index].rpc().height()).collect::<Result<Vec<_>>>()?;
+        let last = heights.into_iter().min().unwrap_or(0);
+        let headers =
+            running.iter().map(|index| self.nodes[*index].rpc().header_app_hashes(last)).collect::<Result<_>>()?;
+        // The newest height of any node is taken last: blocks behind it are empty of load.
+        let newest = self.any(Rpc::height)?;
+        let blocks = (1..=newest).map(|height| self.any(|node| node.txs(height))).collect::<Result<_>>()?;
+        for index in running {
+            self.nodes[index].stop()?;
+        }
+        Ok(Last { blocks, headers })
+    }
+
+    /// Keeps the folder for whoever looks into a failure.
+    pub(crate) fn keep(&mut self, to: &Path) -> Result<PathBuf> {
+        self.nodes.iter_mut().try_for_each(Node::kill_both)?;
+        let directory = self.directory.take().context("the folder is kept already")?.keep();
+        if to.exists() {
+            fs::remove_dir_all(to).with_context(|| format!("cannot remove {}", to.display()))?;
+        }
+        // Another file system does not take a rename; then it stays where it is.
+        Ok(match fs::rename(&directory, to) {
+            Ok(()) => to.to_owned(),
+            Err(_) => directory,
+        })
+    }
+}
