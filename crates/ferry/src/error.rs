@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use migrate_core::{ErrorKind, Mode, kind_of_store};
 
+use crate::digest::DigestRequest;
+
 /// An error of a node. [`kind`](Self::kind) says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -134,6 +136,44 @@ pub enum Error {
     /// A thread of an import panicked.
     #[error("a thread of the import panicked; the home is as it was")]
     ImportPanicked,
+    /// A value that has another length than its key asks for, so that it could not become a row.
+    #[error(
+        "value has another length than its key asks for, and could not move to FlatKV: module={module} key={} expected={expected} got={got}",
+        Hex(key)
+    )]
+    ValueLength {
+        /// The module.
+        module: String,
+        /// The key.
+        key: Vec<u8>,
+        /// Bytes that it must have.
+        expected: usize,
+        /// Bytes that it has.
+        got: usize,
+    },
+    /// Digests that do not speak of the same ranges.
+    #[error(
+        "digests are of different parts of a state; make both with the same options: first={first:?} second={second:?}"
+    )]
+    DigestsApart {
+        /// What the first one was asked for.
+        first: Box<DigestRequest>,
+        /// What the second one was asked for.
+        second: Box<DigestRequest>,
+    },
+    /// A thread of a read-only command panicked.
+    #[error("a thread that was reading panicked, this is a bug in ferry")]
+    ReaderPanicked,
+    /// A height that a home cannot tell about any more, or not yet.
+    #[error("the home does not keep this height; ask for one from {oldest} to {newest}: height={height}")]
+    HeightGone {
+        /// The height asked for.
+        height: u64,
+        /// The lowest one that can be told about.
+        oldest: u64,
+        /// The last block.
+        newest: u64,
+    },
     /// Views of an earlier opening are alive in this process.
     #[error("views of this home are open in this process; drop them first: home={} open={open}", home.display())]
     ViewsOpen {
@@ -142,6 +182,15 @@ pub enum Error {
         /// How many.
         open: usize,
     },
+}
+
+/// Bytes as lower-case hex, for messages.
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 impl Error {
@@ -158,10 +207,11 @@ impl Error {
             | Self::Settings(_)
             | Self::SocketPathTooLong { .. } => ErrorKind::Configuration,
             Self::ImportHeight { .. } | Self::NoSocket { .. } => ErrorKind::Refused,
-            Self::ImportTarget { .. } | Self::DriveTarget { .. } | Self::Answer { .. } => ErrorKind::Input,
+            Self::ImportTarget { .. } | Self::DriveTarget { .. } | Self::Answer { .. } | Self::HeightGone { .. } | Self::DigestsApart { .. } => ErrorKind::Input,
             Self::SocketInUse { .. } => ErrorKind::Locked,
             Self::Metrics(_) => ErrorKind::Io,
-            Self::ImportPanicked => ErrorKind::Poisoned,
+            Self::ValueLength { .. } => ErrorKind::Corruption,
+            Self::ImportPanicked | Self::ReaderPanicked => ErrorKind::Poisoned,
             Self::ViewsOpen { .. } => ErrorKind::Locked,
             Self::TemporaryDirectory { .. } | Self::Io { .. } => ErrorKind::Io,
             Self::Switch { .. } => ErrorKind::Corruption,

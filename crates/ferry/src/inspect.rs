@@ -62,14 +62,7 @@ impl ModuleStatus {
 /// No node there, directories of another program, damage.
 pub fn inspect(root: &Path, modules: &[String]) -> Result<Status, Error> {
     let home = Home::locate(root);
-    let found = flatkv::probe(home.flatkv())?;
-    let flatkv = match found {
-        flatkv::Probe::Missing | flatkv::Probe::Leftover => None,
-        found => {
-            flatkv::check_ours(home.flatkv(), found)?;
-            Some(open_flatkv(&home)?)
-        }
-    };
+    let flatkv = found_flatkv(&home)?;
     let heights_of_old = flatkv.as_ref().and_then(flatkv::View::last_handoff);
     // A retired memiavl may still lie there, until the next opening: nothing of it counts.
     let is_retired = flatkv.as_ref().map(flatkv::View::retired).transpose()?.flatten().is_some();
@@ -98,6 +91,17 @@ pub fn status_of(view: &View) -> Result<Status, Error> {
     status(view.old().map(|_| view.height()), view.new_store(), view.remaining()?)
 }
 
+/// The FlatKV of a home; none if it does not exist.
+pub(crate) fn found_flatkv(home: &Home) -> Result<Option<flatkv::View>, Error> {
+    match flatkv::probe(home.flatkv())? {
+        flatkv::Probe::Missing | flatkv::Probe::Leftover => Ok(None),
+        found => {
+            flatkv::check_ours(home.flatkv(), found)?;
+            open_flatkv(home).map(Some)
+        }
+    }
+}
+
 /// FlatKV in place if nobody holds it, else as a secondary whose own files lie outside the home.
 fn open_flatkv(home: &Home) -> Result<flatkv::View, Error> {
     let options = flatkv::Options::default();
@@ -111,7 +115,7 @@ fn open_flatkv(home: &Home) -> Result<flatkv::View, Error> {
 }
 
 /// memiavl at the height that FlatKV expects, or at its last one. A node that runs may be a block ahead in its log.
-fn open_memiavl(home: &Home, at: Option<u64>) -> Result<memiavl::MemIavl, Error> {
+pub(crate) fn open_memiavl(home: &Home, at: Option<u64>) -> Result<memiavl::MemIavl, Error> {
     let mut options = memiavl::Options::read_only();
     let log = memiavl::open(home.memiavl(), options.clone())?;
     options.at_version = at.filter(|at| *at < log.last_version());

@@ -41,6 +41,7 @@
 pub mod control;
 mod disk;
 pub mod drive;
+mod digest;
 mod error;
 mod home;
 mod import;
@@ -49,6 +50,7 @@ mod node;
 mod open;
 mod options;
 mod proof;
+mod read;
 mod reclaim;
 mod registry;
 mod replace;
@@ -62,6 +64,10 @@ pub use changeset::{
     app_hash,
 };
 pub use disk::{disk_sizes, tree_bytes};
+pub use digest::{
+    Digest, DigestDifference, DigestProgress, DigestRequest, ListedRow, ModuleDigest, RowsDigest, SPLIT_BYTES_MAX,
+    SeiBucket, SeiDigest, digest, digest_differences, first_different_keys, sei_digest,
+};
 pub use error::Error;
 pub use home::Home;
 pub use import::{
@@ -77,6 +83,7 @@ pub use migrate_metrics::{Metrics, Progress, State};
 pub use node::Node;
 pub use options::{Options, SnapshotOptions};
 pub use proof::prove;
+pub use read::read_home;
 pub use replace::Replacement;
 pub use rollback::{plan_rollback, roll_back};
 pub use settings::Settings;

@@ -31,7 +31,7 @@ impl Lane {
     }
 
     /// The lane's number in stored records.
-    pub(crate) fn number(self) -> u8 {
+    pub fn number(self) -> u8 {
         match self {
             Self::Account => 0,
             Self::Code => 1,
@@ -41,7 +41,7 @@ impl Lane {
     }
 
     /// The lane with this number.
-    pub(crate) fn from_number(number: u8) -> Option<Self> {
+    pub fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.number() == number)
     }
 }

@@ -39,6 +39,7 @@
 //! # }
 //! ```
 
+mod accounts;
 mod block;
 mod bulk;
 mod codec;
@@ -60,6 +61,7 @@ mod probe;
 mod rollback;
 mod row;
 mod row_cache;
+mod row_history;
 mod rows;
 mod scan;
 mod source;
@@ -70,6 +72,7 @@ mod upkeep;
 mod verify;
 mod view;
 
+pub use accounts::Accounts;
 pub use block::Savepoint;
 pub use bulk::{BulkBlock, BulkLoad, Loaded, Run};
 pub use error::{FlatKvError, Result};
@@ -82,6 +85,7 @@ pub use open::{check_ours, check_place};
 pub use options::{Durability, FORMAT, Options};
 pub use probe::{Probe, probe};
 pub use row::{AccountRow, CodeRow, MiscRow, RowError, StorageRow, check_row};
+pub use row_history::LocatedRow;
 pub use rows::{Rows, StoredRow};
 pub use stats::{FamilyStats, Stats};
 pub use store::FlatKv;

@@ -39,6 +39,7 @@ mod observer;
 mod publish;
 mod recover;
 mod rollback;
+mod still;
 mod upkeep;
 mod view;
 
@@ -58,4 +59,5 @@ pub use observer::{BlockReport, FlushReport, NoObserver, Observer};
 pub use publish::{OpenViews, RECENT_VIEWS, Views};
 pub use recover::{Found, Heights, derive_mode};
 pub use rollback::{NewStorePlan, RollbackPlan, plan_rollback, roll_back};
+pub use still::Still;
 pub use view::View;

@@ -107,7 +107,7 @@ impl<O: Read + Scan + Walk, N: Read + Scan> View<O, N> {
     /// # Errors
     /// A reserved, unnamed or unknown store, I/O, corruption.
     pub fn get(&self, module: &str, key: &[u8]) -> Result<Option<Bytes>, Error> {
-        let boundary = self.boundary_of(module)?;
+        let boundary = self.cursor_of(module)?;
         get_across(&boundary, self.state.old.as_ref(), self.state.new.as_ref(), module, key)
     }
 
@@ -125,7 +125,7 @@ impl<O: Read + Scan + Walk, N: Read + Scan> View<O, N> {
             Some(new) => new.get_many(module, keys).map_err(Error::new("reading keys")),
             None => Ok(vec![None; keys.len()]),
         };
-        let boundary = self.boundary_of(module)?;
+        let boundary = self.cursor_of(module)?;
         let mut answers = vec![None; keys.len()];
         let (mut there, here): (Vec<usize>, Vec<usize>) =
             (0..keys.len()).partition(|index| boundary.is_migrated(module, &keys[*index]));
@@ -166,6 +166,11 @@ impl<O: Read + Scan + Walk, N: Read + Scan> View<O, N> {
         self.state.modules.iter().map(|module| Ok((module.clone(), len(module)?.unwrap_or(0)))).collect()
     }
 
+    /// The configured modules, in byte order.
+    pub fn modules(&self) -> &[String] {
+        &self.state.modules
+    }
+
     /// memiavl at this version; none once it rests.
     pub fn old(&self) -> Option<&O> {
         self.state.old.as_ref()
@@ -180,7 +185,10 @@ impl<O: Read + Scan + Walk, N: Read + Scan> View<O, N> {
     ///
     /// A module whose migration has not begun is read in memiavl and, where that has no key, in FlatKV: a step to its
     /// migration at batch size 0 sends brand-new keys there, and no record tells a reopened node of the step.
-    fn boundary_of(&self, module: &str) -> Result<Cow<'_, Boundary>, Error> {
+    ///
+    /// # Errors
+    /// A reserved, unnamed or unknown store, I/O, corruption.
+    pub fn cursor_of(&self, module: &str) -> Result<Cow<'_, Boundary>, Error> {
         Ok(match self.route(module)? {
             Route::Old => Cow::Owned(Boundary::NotStarted),
             Route::Moving => Cow::Borrowed(&self.state.boundary),
