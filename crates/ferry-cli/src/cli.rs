@@ -3,7 +3,9 @@
 use clap::{Parser, Subcommand};
 
 use crate::output::Output;
-use crate::{config, ctl, demo, gen_docs, generate, replay, rollback, run, snapshot, status};
+use crate::{
+    config, ctl, demo, digest, explain, gen_docs, generate, inspect, journal, replay, rollback, run, snapshot, status,
+};
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
 ///
@@ -28,7 +30,11 @@ pub(crate) enum Command {
     Config(config::Args),
     Ctl(ctl::Args),
     Demo(demo::Args),
+    Digest(digest::Args),
+    Explain(explain::Args),
     Gen(generate::Args),
+    Inspect(inspect::Args),
+    Journal(journal::Args),
     Replay(replay::Args),
     Rollback(rollback::Args),
     Run(run::Args),

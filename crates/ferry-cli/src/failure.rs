@@ -30,6 +30,28 @@ pub(crate) enum Failure {
     /// A number of keys with an action that takes none.
     #[error("only the action batch takes a number of keys")]
     KeysWithoutBatch,
+    /// A file that was to be compared holds no digest.
+    #[error("file is no digest: give one that `ferry digest --output json` wrote, path={}", path.display())]
+    NotADigest { path: PathBuf },
+    /// A file that was to be compared holds no journal.
+    #[error("line is none of a journal: give a file that `ferry journal export` wrote, path={} line={line}", path.display())]
+    NotAJournal { path: PathBuf, line: u64 },
+    /// Two journals that have no block in common.
+    #[error(
+        "journals have no block in common, so nothing can be compared: first={} second={}",
+        first.display(),
+        second.display()
+    )]
+    JournalsApart { first: PathBuf, second: PathBuf },
+    /// A home before FlatKV exists, which keeps the journal.
+    #[error("home has no journal yet: it begins with the first block that moves keys, home={}", home.display())]
+    NoJournal { home: PathBuf },
+    /// A home in which there is nothing to look at yet.
+    #[error("home has no FlatKV yet: it comes to exist with the first block that moves keys, home={}", home.display())]
+    NoFlatKv { home: PathBuf },
+    /// Bytes that are no row's key.
+    #[error("bytes are no physical key: expected a module's name, a slash and a key, key={key}")]
+    NotAPhysicalKey { key: String },
     /// A worker of the program died.
     #[error("a {what} thread panicked, this is a bug in ferry")]
     ThreadPanicked { what: &'static str },
@@ -43,6 +65,11 @@ impl Failure {
             | Self::HomeWithoutState { .. }
             | Self::TooSmall { .. }
             | Self::KeysWithoutBatch => Exit::Usage,
+            Self::NotADigest { .. }
+            | Self::NotAJournal { .. }
+            | Self::JournalsApart { .. }
+            | Self::NotAPhysicalKey { .. } => Exit::Usage,
+            Self::NoJournal { .. } | Self::NoFlatKv { .. } => Exit::Unfinished,
             Self::Gap { .. } | Self::ThreadPanicked { .. } => Exit::Other,
             Self::EndsEarly { .. } => Exit::Unfinished,
         }

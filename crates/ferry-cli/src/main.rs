@@ -16,11 +16,15 @@ mod config;
 mod ctl;
 mod demo;
 mod difference;
+mod digest;
 mod exit;
+mod explain;
 mod failure;
 mod gen_docs;
 mod generate;
 mod home;
+mod inspect;
+mod journal;
 mod keyspace;
 mod logging;
 mod output;
@@ -35,6 +39,7 @@ mod status;
 mod status_line;
 mod table;
 mod units;
+mod words;
 
 use std::process::ExitCode;
 
@@ -62,7 +67,11 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Config(args) => config::run(args, cli.output),
         Command::Ctl(args) => ctl::run(args, cli.output),
         Command::Demo(args) => demo::run(args, cli.output, &signals),
+        Command::Digest(args) => digest::run(args, cli.output, &signals),
+        Command::Explain(args) => explain::run(args, cli.output),
         Command::Gen(args) => generate::run(args, cli.output, &signals),
+        Command::Inspect(args) => inspect::run(args, cli.output),
+        Command::Journal(args) => journal::run(args, cli.output),
         Command::Replay(args) => replay::run(args, cli.output, &signals),
         Command::Rollback(args) => rollback::run(args, cli.output),
         Command::Run(args) => run::run(args, cli.output, &signals),

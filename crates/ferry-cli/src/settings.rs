@@ -49,7 +49,7 @@ pub(crate) struct NodeArgs {
 }
 
 /// Where settings are given.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Given {
     /// The file of settings; by default config/ferry.toml in the home, if it is there.
     #[arg(long, env = "FERRY_CONFIG", value_name = "FILE")]

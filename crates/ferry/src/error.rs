@@ -161,6 +161,13 @@ pub enum Error {
         /// What the second one was asked for.
         second: Box<DigestRequest>,
     },
+    /// Bytes that are no row of their lane.
+    #[error("not a row")]
+    Row {
+        /// What is wrong with them.
+        #[source]
+        source: flatkv::RowError,
+    },
     /// A thread of a read-only command panicked.
     #[error("a thread that was reading panicked, this is a bug in ferry")]
     ReaderPanicked,
@@ -185,7 +192,7 @@ pub enum Error {
 }
 
 /// Bytes as lower-case hex, for messages.
-struct Hex<'a>(&'a [u8]);
+pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl std::fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -207,10 +214,14 @@ impl Error {
             | Self::Settings(_)
             | Self::SocketPathTooLong { .. } => ErrorKind::Configuration,
             Self::ImportHeight { .. } | Self::NoSocket { .. } => ErrorKind::Refused,
-            Self::ImportTarget { .. } | Self::DriveTarget { .. } | Self::Answer { .. } | Self::HeightGone { .. } | Self::DigestsApart { .. } => ErrorKind::Input,
+            Self::ImportTarget { .. }
+            | Self::DriveTarget { .. }
+            | Self::Answer { .. }
+            | Self::HeightGone { .. }
+            | Self::DigestsApart { .. } => ErrorKind::Input,
             Self::SocketInUse { .. } => ErrorKind::Locked,
             Self::Metrics(_) => ErrorKind::Io,
-            Self::ValueLength { .. } => ErrorKind::Corruption,
+            Self::ValueLength { .. } | Self::Row { .. } => ErrorKind::Corruption,
             Self::ImportPanicked | Self::ReaderPanicked => ErrorKind::Poisoned,
             Self::ViewsOpen { .. } => ErrorKind::Locked,
             Self::TemporaryDirectory { .. } | Self::Io { .. } => ErrorKind::Io,

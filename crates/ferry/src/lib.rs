@@ -38,14 +38,18 @@
 //! # }
 //! ```
 
+mod constants;
 pub mod control;
+mod digest;
 mod disk;
 pub mod drive;
-mod digest;
 mod error;
+mod explain;
 mod home;
 mod import;
 mod inspect;
+mod journal;
+mod look;
 mod node;
 mod open;
 mod options;
@@ -60,20 +64,27 @@ mod watch;
 
 pub use boundary::{self, Boundary};
 pub use changeset::{
-    AppHash, ChangeSet, CommitInfo, Hash, KvPair, LATTICE_STORE, NamedChangeSet, ScanOrder, ScanRange, TreeNameUpgrade,
-    app_hash,
+    AppHash, ChangeSet, CommitInfo, EntrySum, Hash, JournalLine, KvPair, LATTICE_STORE, ModuleCount, NamedChangeSet,
+    ScanOrder, ScanRange, TreeNameUpgrade, app_hash,
 };
-pub use disk::{disk_sizes, tree_bytes};
+pub use constants::{Constant, constants};
 pub use digest::{
     Digest, DigestDifference, DigestProgress, DigestRequest, ListedRow, ModuleDigest, RowsDigest, SPLIT_BYTES_MAX,
     SeiBucket, SeiDigest, digest, digest_differences, first_different_keys, sei_digest,
 };
+pub use disk::{disk_sizes, tree_bytes};
 pub use error::Error;
+pub use explain::{DecodedRow, Explanation, Passing, RowFields, Side, decode_row, explain};
 pub use home::Home;
 pub use import::{
     Import, ImportHook, ImportPoint, ImportProgress, ImportReport, Moved, MovedModule, import, import_with,
 };
 pub use inspect::{ModuleStatus, Status, inspect, status_of};
+pub use journal::{HomeJournal, JournalComparison, compare_journals};
+pub use look::{
+    ChangelogLook, FlatKvLook, PartLook, SegmentLook, SnapshotLook, TreeLook, look_at_changelog, look_at_flatkv,
+    look_at_snapshot,
+};
 pub use memiavl::{Proof, ProofOp};
 pub use migrate_core::{
     BatchLimit, CancelToken, Committed, DEFAULT_MODULES, Durability, ErrorKind, FlushReport, KillHook, KillPoint, Mode,

@@ -47,7 +47,7 @@ mod snapshot;
 mod store;
 mod tree;
 
-pub use changelog::{Changelog, Log, LogError, LogOptions, SEGMENT_BYTES, Torn};
+pub use changelog::{Changelog, Log, LogError, LogOptions, LogSegment, SEGMENT_BYTES, Torn};
 pub use error::{Doing, Error};
 pub use lock::{Lock, LockHolder};
 pub use multitree::Savepoint;

@@ -2,6 +2,7 @@
 
 mod common;
 
+mod looking;
 mod made_up_state;
 mod read_only;
 mod refusals;

@@ -16,9 +16,9 @@ use sha2::{Digest, Sha256};
 use crate::common::{Ended, Home, ferry, fixture, run};
 
 /// What a path is: kind and permissions, size, nanoseconds of the last change, and a hash of the content or target.
-type Entry = (u32, u64, (i64, i64), [u8; 32]);
+pub(crate) type Entry = (u32, u64, (i64, i64), [u8; 32]);
 
-fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
+pub(crate) fn tree(root: &Path) -> BTreeMap<PathBuf, Entry> {
     let mut entries = BTreeMap::new();
     enter(root, &mut entries);
     entries

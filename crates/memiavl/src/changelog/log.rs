@@ -40,7 +40,35 @@ pub struct Log {
     pub(super) torn: Option<Torn>,
 }
 
+/// A file of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSegment<'a> {
+    /// The file.
+    pub path: &'a Path,
+    /// The version that its first entry leads to.
+    pub first_version: u64,
+    /// Its whole entries.
+    pub entries: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 impl Log {
+    /// The log's files, oldest first; those without an entry are left out.
+    pub fn segments(&self) -> impl Iterator<Item = LogSegment<'_>> {
+        let first_index = self.segments.first().map_or(0, |segment| segment.index);
+        let filled = self.first_version.into_iter().flat_map(move |first| {
+            let filled = self.segments.iter().filter(|segment| !segment.offsets.is_empty());
+            filled.map(move |segment| (first + (segment.index - first_index), segment))
+        });
+        filled.map(|(first_version, segment)| LogSegment {
+            path: &segment.path,
+            first_version,
+            entries: segment.offsets.len() as u64,
+            bytes: segment.end,
+        })
+    }
+
     /// The log's directory.
     pub fn dir(&self) -> &Path {
         &self.dir

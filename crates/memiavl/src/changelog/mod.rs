@@ -22,5 +22,5 @@ mod truncate;
 
 pub use append::Changelog;
 pub use error::LogError;
-pub use log::{Log, LogOptions, Torn};
+pub use log::{Log, LogOptions, LogSegment, Torn};
 pub use segment::SEGMENT_BYTES;
