@@ -155,7 +155,7 @@ fn passed_by(line: &JournalLine, row: Option<&DecodedRow>) -> String {
         None => format!("{block}; there is no row of it now"),
         Some(row) if row.height == line.height => format!("{block}; the row is of that block"),
         Some(row) if row.height > line.height => format!("{block}; the row was written again in block {}", row.height),
-        Some(row) => format!("{block}; the row is older, of block {}: the key was new and never moved", row.height),
+        Some(row) => format!("{block}; the row is older, of block {}, so nothing of it was moved then", row.height),
     }
 }
 

@@ -30,6 +30,8 @@ pub(super) fn find(
     is_migrated: bool,
 ) -> Result<Passing, Error> {
     let Some(view) = view.filter(|_| is_migrated) else { return Ok(Passing::NotYet) };
+    // An import's line says what it moved and not what it found: all that was left of its migrations.
+    let imported = view.imported()?.map(|info| info.version.unsigned_abs());
     let mut before: Option<JournalLine> = None;
     let mut oldest = height;
     for line in view.journal_from(0) {
@@ -42,6 +44,7 @@ pub(super) fn find(
         }
         let had_passed = match &before {
             Some(before) => has_passed(&metadata_of(before)?, module, key),
+            None if imported == Some(line.height) => false,
             None => has_passed(&found_by(&line)?, module, key),
         };
         if !had_passed && has_passed(&metadata_of(&line)?, module, key) {
