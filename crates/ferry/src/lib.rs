@@ -105,6 +105,10 @@ pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;
+
 /// One committed block, for any number of reader threads.
 pub type View = migrate_core::View<memiavl::View, flatkv::View>;
 /// The published blocks of a node.
