@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// So many seeds, one after the other.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seeds: u64,
-    /// One short scenario: a migration with a kill in each phase.
+    /// Two short scenarios: a kill in each migration, and a fifth node that joins.
     #[arg(long, conflicts_with = "scenario")]
     smoke: bool,
     /// Skips, and says so, where there is no Go; without it that is a failure.

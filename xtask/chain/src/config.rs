@@ -11,6 +11,9 @@ use serde_json::Value;
 
 /// Validators; three of them make blocks without the fourth.
 pub(crate) const VALIDATORS: usize = 4;
+/// The node behind them, which has no vote and is started by a scenario.
+pub(crate) const JOINER: usize = VALIDATORS;
+const NODES: usize = VALIDATORS + 1;
 
 /// A node's places.
 #[derive(Clone, Debug)]
@@ -27,10 +30,10 @@ pub(crate) struct Place {
 
 /// Makes the files of all nodes below `directory`.
 pub(crate) fn make(program: &Path, directory: &Path, genesis: &Genesis) -> Result<Vec<Place>> {
-    let count = VALIDATORS.to_string();
-    output(Command::new(program).args(["testnet", "--v", &count, "--o"]).arg(directory))?;
+    let (voting, others) = (VALIDATORS.to_string(), (NODES - VALIDATORS).to_string());
+    output(Command::new(program).args(["testnet", "--v", &voting, "--n", &others, "--o"]).arg(directory))?;
     let mut places = Vec::new();
-    for index in 0..VALIDATORS {
+    for index in 0..NODES {
         let (rpc, p2p) = (free_port()?, free_port()?);
         let node = directory.join(format!("node{index}"));
         places.push(Place {

@@ -36,6 +36,9 @@ use report::Report;
 use scenario::{SCENARIOS, Scenario};
 use world::World;
 
+/// What a smoke runs.
+const SMOKE: [&str; 2] = ["kill-one", "join"];
+
 /// Run the example chain as a network of four validators, and disturb it.
 #[derive(Clone, Parser)]
 #[command(name = "chain-net")]
@@ -52,7 +55,7 @@ pub(crate) struct Args {
     /// So many seeds, one after the other.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seeds: u64,
-    /// One short scenario: a migration with a kill.
+    /// Two short scenarios: a kill in each migration, and a fifth node that joins.
     #[arg(long, conflicts_with = "scenario")]
     smoke: bool,
     /// Keys before the migration begins, about.
@@ -111,7 +114,7 @@ fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn chosen(args: &Args) -> Result<Vec<&'static Scenario>> {
-    let names = if args.smoke { vec!["kill-one".to_owned()] } else { args.scenario.clone() };
+    let names = if args.smoke { SMOKE.map(str::to_owned).to_vec() } else { args.scenario.clone() };
     for name in &names {
         ensure!(SCENARIOS.iter().any(|known| known.name == name), "there is no scenario {name}; --list names them");
     }

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use ferry::{KillPoint, Mode};
 use rand::Rng;
 
-use crate::config::VALIDATORS;
+use crate::config::{JOINER, VALIDATORS};
 use crate::process::LOOK_EVERY;
 use crate::world::World;
 
@@ -37,6 +37,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     ),
     scenario("pause", "the rate set to 0 in the middle, and back", pause),
     scenario("behind", "one program set back behind its engine's blocks, a little and far", behind),
+    scenario("join", "a fifth node from genesis while the chain migrates", join),
     scenario("wiped", "one program's home removed in the middle", wiped),
     Scenario { cannot: not_root, ..scenario("disk-full", "one program's disk fills up", disk_full) },
     Scenario { parts_at: Some(3), ..scenario("divergence", "one node moves one key less, and is found", divergence) },
@@ -189,6 +190,16 @@ fn wiped(world: &mut World) -> Result<()> {
     world.mark("node 2 wiped");
     fs::remove_dir_all(&world.nodes[2].place.home).context("removing a home")?;
     restart(world, &[2])?;
+    wait_end(world)
+}
+
+fn join(world: &mut World) -> Result<()> {
+    world.migrate(world.rate / SLOWER, Mode::FlatkvOnly)?;
+    world.wait("a migration to begin", |sample| sample.mode >= Mode::MigrateEvm)?;
+    world.mark("a fifth node begins at block 1");
+    restart(world, &[JOINER])?;
+    world.mark("it is where the others are");
+    world.migrate(world.rate, Mode::FlatkvOnly)?;
     wait_end(world)
 }
 
