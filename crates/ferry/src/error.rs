@@ -161,6 +161,16 @@ pub enum Error {
         /// What the second one was asked for.
         second: Box<DigestRequest>,
     },
+    /// A memiavl that has not got FlatKV's last block yet.
+    #[error(
+        "memiavl has not got FlatKV's last block: if the node is running, ask again; if it has crashed, open it once, which finishes the block: memiavl={memiavl} flatkv={flatkv}"
+    )]
+    MemiavlBehind {
+        /// memiavl's last version.
+        memiavl: u64,
+        /// The last block that FlatKV handed to it.
+        flatkv: u64,
+    },
     /// Bytes that are no row of their lane.
     #[error("not a row")]
     Row {
@@ -219,6 +229,7 @@ impl Error {
             | Self::Answer { .. }
             | Self::HeightGone { .. }
             | Self::DigestsApart { .. } => ErrorKind::Input,
+            Self::MemiavlBehind { .. } => ErrorKind::Retry,
             Self::SocketInUse { .. } => ErrorKind::Locked,
             Self::Metrics(_) => ErrorKind::Io,
             Self::ValueLength { .. } | Self::Row { .. } => ErrorKind::Corruption,

@@ -8,11 +8,11 @@ use std::ops::ControlFlow;
 
 use common::golden::{self, text};
 use common::life::{block, fill, migrate_all};
-use common::{changes, code_hash_key, code_key, delete, nonce_key, options, set, slot_key};
+use common::{changes, code_hash_key, code_key, delete, image, nonce_key, options, set, slot_key};
 use ferry::flatkv::Lane;
 use ferry::{
-    Digest, DigestRequest, ErrorKind, KvPair, Mode, Node, View, digest, digest_differences, first_different_keys,
-    read_home, sei_digest,
+    Digest, DigestRequest, Error, ErrorKind, KillPoint, KvPair, Mode, Node, View, digest, digest_differences,
+    first_different_keys, read_home, sei_digest,
 };
 use serde_json::Value;
 
@@ -185,4 +185,27 @@ fn a_part_lists_its_rows_and_a_stop_is_heeded() {
     assert!(listed.iter().all(|row| row.lane == Lane::Storage && row.key[0] == 3));
     let stopped = digest(&view, &DigestRequest::default(), &mut |_| ControlFlow::Break(()));
     assert_eq!(stopped.expect_err("stopped").kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn a_home_that_crashed_between_its_stores_says_so_until_it_is_opened() {
+    let (home, copied) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let mut node = filled(home.path(), 2);
+    node.set_mode(Mode::MigrateEvm).expect("a step");
+    block(&mut node, vec![]);
+    let (from, to) = (home.path().to_owned(), copied.path().join("home"));
+    let target = to.clone();
+    node.set_kill_hook(Box::new(move |point| {
+        if point == KillPoint::Durable && !target.exists() {
+            image::take(&from, &target);
+        }
+    }));
+    block(&mut node, vec![]);
+    let expected = whole(&node.view().expect("a view"));
+    let modules = options(2).modules;
+    let error = read_home(&to, &modules).expect_err("memiavl has not got the block");
+    assert!(matches!(error, Error::MemiavlBehind { .. }), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Retry);
+    Node::open(&to, options(2)).expect("finishes the block").close().expect("closes");
+    assert_eq!(whole(&read_home(&to, &modules).expect("reads")), expected);
 }

@@ -16,6 +16,7 @@ use migrate_core::{Heights, Metadata, Mode, ModeSetting, Route, derive_mode};
 use crate::error::Error;
 use crate::home::Home;
 use crate::inspect::{found_flatkv, open_memiavl};
+use crate::read::check_not_behind;
 
 pub use passing::Passing;
 
@@ -179,6 +180,9 @@ impl Standing {
         let is_retired = flatkv.map(flatkv::View::retired).transpose()?.flatten().is_some();
         let has_memiavl = home.memiavl().exists() && !is_retired;
         let memiavl = has_memiavl.then(|| open_memiavl(home, expected)).transpose()?;
+        if has_flatkv {
+            check_not_behind(memiavl.as_ref(), expected)?;
+        }
         let old = memiavl.as_ref().map_or(0, OldStore::version);
         let last = span.map(|(_, last)| last).filter(|_| has_flatkv);
         let asked = height.or(last).unwrap_or(old);
