@@ -12,6 +12,8 @@ mod chain;
 mod demo;
 mod generate;
 mod one_rocksdb;
+mod ops;
+mod page;
 mod planted;
 mod reliability;
 mod run;
@@ -48,6 +50,10 @@ enum Command {
     Chain(chain::Arguments),
     /// Plants the known faults of the field one by one, and has each found.
     Planted(planted::Arguments),
+    /// Looks at the endpoint's page in a real browser; needs chromium and chromedriver.
+    Page(page::Arguments),
+    /// Checks the alerts, their tests and the units in ops/; needs promtool.
+    Ops,
     /// Checks the rules of the house: layers, sizes, documents, habits.
     Tidy,
     /// Writes the generated pages below docs/.
@@ -63,6 +69,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Chain(arguments) => chain::run(&arguments),
         Command::Planted(arguments) => planted::run(&arguments),
+        Command::Page(arguments) => page::run(&arguments),
+        Command::Ops => ops::run(),
         Command::Tidy => tidy::run(),
         Command::Gen(arguments) => generate::run(&arguments),
     };

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::output::Output;
 use crate::{
     config, ctl, demo, digest, explain, gen_docs, generate, inspect, journal, replay, rollback, run, snapshot, status,
+    top,
 };
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Run(run::Args),
     Snapshot(snapshot::Args),
     Status(status::Args),
+    Top(top::Args),
     #[command(hide = true)]
     GenDocs(gen_docs::Args),
 }
@@ -70,6 +72,15 @@ mod tests {
         let mut root = Cli::command();
         root.build();
         check(&root, "ferry");
+    }
+
+    #[test]
+    fn the_service_unit_starts_a_call_that_is_understood() {
+        let unit = include_str!("../../../ops/systemd/ferry-run.service");
+        let call = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).expect("a call");
+        // The home is in the unit's environment.
+        let words = call.split_whitespace().chain(["--home", "DIR"]);
+        Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{call}: {error}"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// the run behind the block in work, status changes nothing.
     #[arg(value_name = "ACTION", value_enum)]
     action: Action,
-    /// With batch: keys that a block moves from the next one on; 0 moves none, and blocks go on.
+    /// With batch: keys that a block moves from the next one on; with 0 none are made.
     #[arg(value_name = "KEYS", required_if_eq("action", "batch"), value_parser = clap::value_parser!(u64).range(..=BATCH_KEYS_MAX))]
     keys: Option<u64>,
 }

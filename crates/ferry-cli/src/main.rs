@@ -38,6 +38,7 @@ mod snapshot;
 mod status;
 mod status_line;
 mod table;
+mod top;
 mod units;
 mod words;
 
@@ -77,6 +78,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(args, cli.output, &signals),
         Command::Snapshot(args) => snapshot::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
+        Command::Top(args) => top::run(args, &signals),
         Command::GenDocs(args) => gen_docs::run(args),
     }
 }

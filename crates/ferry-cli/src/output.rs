@@ -45,7 +45,14 @@ pub(crate) trait Report: Serialize {
 /// # Errors
 /// Stdout that cannot be written; one that nobody reads any more is none.
 pub(crate) fn print<R: Report>(report: &R, output: Output) -> io::Result<()> {
-    let text = render(report, output)?;
+    text(&render(report, output)?)
+}
+
+/// Prints a text on stdout.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn text(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         // Whoever read it has seen enough, as `head` does; the exit code says the rest.

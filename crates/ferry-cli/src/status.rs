@@ -1,6 +1,10 @@
 //! `ferry status`: how far the migration has come. Reads only, and writes nothing below the home.
 
-use ferry::{Boundary, Status};
+use std::path::PathBuf;
+
+use ferry::control::{self, Command, Running, socket_path};
+use ferry::migrate_core::LAST_VERSION;
+use ferry::{Boundary, State, Status};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -8,20 +12,33 @@ use crate::exit::Exit;
 use crate::home::{self, DiskSizes};
 use crate::output::{self, Output, Report};
 use crate::settings::NodeArgs;
-use crate::{table, units};
+use crate::{status_line, table, units};
 
 /// Say how far the migration has come.
 ///
-/// The figures are exact: a moved key has left memiavl, and memiavl counts its keys. Nothing is written.
+/// The figures are exact: a moved key has left memiavl, and memiavl counts its keys. A run that answers at its control
+/// socket is asked, and says rate, ETA and why it does not move too; otherwise the home is looked at, beside whoever runs
+/// it. Nothing is written.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Example:\n  ferry status --home DIR --output json")]
 pub(crate) struct Args {
     #[command(flatten)]
     node: NodeArgs,
+    /// The control socket of the run; by default data/state_commit/ferry.sock in the home.
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
 struct StatusReport {
+    /// Who says so: the run, at its `socket`, or the home, on `disk`.
+    source: &'static str,
+    process_id: Option<u32>,
+    /// A [`State`]; `unknown` where nobody who runs the home was asked and its mode does not say.
+    state: &'static str,
+    reason: String,
+    keys_per_second: Option<f64>,
+    eta_seconds: Option<f64>,
     height: u64,
     memiavl_height: Option<u64>,
     flatkv_height: Option<u64>,
@@ -60,13 +77,53 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     let options = args.node.options()?;
     let home = &args.node.home;
     home::require_state(home)?;
-    let status = ferry::inspect(home, &options.modules)?;
-    output::print(&StatusReport::new(status, home::sizes(home)?), output)?;
+    let running = ask(&args.socket.clone().unwrap_or_else(|| socket_path(home)))?;
+    let told = running.and_then(|running| Some((running.status()?, Some(running))));
+    let (status, running) = match told {
+        Some(told) => told,
+        None => (ferry::inspect(home, &options.modules)?, None),
+    };
+    output::print(&StatusReport::new(status, running.as_ref(), home::sizes(home)?), output)?;
     Ok(Exit::Ok)
 }
 
+/// What a run says of itself; none if nobody listens, or nobody who can be understood.
+fn ask(path: &std::path::Path) -> Result<Option<Running>, ferry::Error> {
+    match control::ask(path, Command::Status) {
+        Ok(running) => Ok(Some(running)),
+        // A home with a long path has its socket elsewhere, if it has one.
+        Err(ferry::Error::NotRunning { .. } | ferry::Error::SocketPathTooLong { .. }) => Ok(None),
+        Err(error @ (ferry::Error::Answer { .. } | ferry::Error::Io { .. })) => {
+            output::note(&format!("status: {error}; looking at the disk"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What the home alone says of the migration's state.
+fn state_on_disk(status: &Status) -> (&'static str, String) {
+    if status.version.max(if status.mode.migration().is_none() { status.mode.base_version() } else { 0 })
+        >= LAST_VERSION
+    {
+        return (State::Done.as_str(), "all has moved".to_owned());
+    }
+    match status.mode.next().filter(|_| status.mode.migration().is_none()) {
+        Some(next) => {
+            let reason = format!("nothing is left to move in this mode; a step to {next} goes on");
+            (State::WaitingForModeStep.as_str(), reason)
+        }
+        None => ("unknown", "no run answers at the control socket, these figures are from disk".to_owned()),
+    }
+}
+
 impl StatusReport {
-    fn new(status: Status, disk: DiskSizes) -> Self {
+    fn new(status: Status, running: Option<&Running>, disk: DiskSizes) -> Self {
+        let progress = running.map(|running| &running.progress);
+        let (state, reason) = match progress {
+            Some(progress) => (progress.state.as_str(), progress.reason.clone()),
+            None => state_on_disk(&status),
+        };
         let modules = status.modules.into_iter().map(|module| Module {
             moved_percent: units::percent(module.moved, module.moved.saturating_add(module.remaining)),
             name: module.name,
@@ -74,6 +131,12 @@ impl StatusReport {
             remaining_keys: module.remaining,
         });
         Self {
+            source: if running.is_some() { "socket" } else { "disk" },
+            process_id: running.map(|running| running.process_id),
+            state,
+            reason,
+            keys_per_second: progress.map(|progress| progress.keys_per_second),
+            eta_seconds: progress.and_then(|progress| progress.eta_seconds),
             height: status.height,
             memiavl_height: status.memiavl_height,
             flatkv_height: status.flatkv_height,
@@ -110,7 +173,12 @@ impl Report for StatusReport {
             Some(Cursor { status, module: Some(module), key: Some(key) }) => format!("{status} in {module} at {key}"),
             Some(Cursor { status, .. }) => (*status).to_owned(),
         };
+        let state = self.state.replace('_', " ");
         let facts = table::facts([
+            ("source", self.process_id.map_or_else(|| "disk".to_owned(), |id| format!("process {id}"))),
+            ("state", if self.reason.is_empty() { state } else { format!("{state}: {}", self.reason) }),
+            ("rate", self.keys_per_second.map_or_else(|| "unknown".to_owned(), |rate| units::rate(rate, "keys"))),
+            ("ETA", status_line::eta(self.eta_seconds)),
             ("height", units::count(self.height)),
             ("write mode", self.write_mode.to_owned()),
             ("migration version", self.migration_version.to_string()),

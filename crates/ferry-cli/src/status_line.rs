@@ -52,13 +52,12 @@ impl Drop for StatusLine {
 
 /// The line.
 pub(crate) fn text(progress: &Progress) -> String {
-    let eta = progress.eta_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let mut text = format!(
         "{}, {}, {} remaining, ETA {}, height {}, {}",
         progress.state,
         units::rate(progress.keys_per_second, "keys"),
         units::count(progress.keys_to_go()),
-        eta.map_or_else(|| "unknown".to_owned(), units::span),
+        eta(progress.eta_seconds),
         units::count(progress.height),
         progress.write_mode.as_deref().unwrap_or("no write mode yet"),
     );
@@ -66,6 +65,12 @@ pub(crate) fn text(progress: &Progress) -> String {
         text += &format!(": {}", progress.reason);
     }
     text
+}
+
+/// The time until nothing is left, as far as it is known.
+pub(crate) fn eta(seconds: Option<f64>) -> String {
+    let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    time.map_or_else(|| "unknown".to_owned(), units::span)
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ pub use migrate_core::{
     BatchLimit, CancelToken, Committed, DEFAULT_MODULES, Durability, ErrorKind, FlushReport, KillHook, KillPoint, Mode,
     ModeSetting, NewStorePlan, NoObserver, Observer, OpenViews, Outcome, RollbackPlan, UnknownMode,
 };
-pub use migrate_metrics::{Metrics, Progress, State};
+pub use migrate_metrics::{Endpoint, Metrics, Progress, State};
 pub use node::Node;
 pub use options::{Options, SnapshotOptions};
 pub use proof::prove;

@@ -6,6 +6,7 @@
 //! Good starting points:
 //! - [`Metrics`]: the observer, and the scrape.
 //! - [`Progress`] and [`State`]: moving, paused, throttled, waiting, stalled, failed or done, with rate and ETA.
+//! - [`Endpoint`]: a port with the scrape, probes, and a page for people.
 //! - [`http`]: the small server under the endpoint and the control socket.
 //! - [`CATALOGUE`]: every metric, declared once; `docs/METRICS.md` is made from it.
 //! - [`Source`]: what is asked now and then, in the background, because nobody reports it.
@@ -31,6 +32,7 @@
 //! # Ok::<(), migrate_metrics::Error>(())
 //! ```
 
+mod endpoint;
 mod error;
 pub mod http;
 mod memory;
@@ -42,6 +44,7 @@ mod sampler;
 mod state;
 mod tracker;
 
+pub use endpoint::Endpoint;
 pub use error::Error;
 pub use memory::anonymous_bytes;
 pub use metrics::Metrics;

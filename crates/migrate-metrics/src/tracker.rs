@@ -34,7 +34,7 @@ pub const STALL_AFTER: Duration = Duration::from_secs(60);
 pub enum Hold {
     /// An operator asked for it.
     Paused,
-    /// The batch size is 0, so the first step is not taken.
+    /// The batch size is 0.
     BatchZero,
     /// The next block is not due yet.
     Pace {

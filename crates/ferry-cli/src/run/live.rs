@@ -1,12 +1,13 @@
 //! Block by block.
 
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ferry::control::{ControlSocket, socket_path};
 use ferry::drive::{Controls, Drive, DriveEnd, DriveReport, drive};
-use ferry::{Metrics, Node, View, node_source, status_of};
+use ferry::{Endpoint, Metrics, Node, View, node_source, status_of};
 use serde::Serialize;
 
 use crate::exit::Exit;
@@ -56,6 +57,7 @@ pub(super) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
     metrics.start_sampling(SAMPLE_INTERVAL, node_source(&node))?;
     let path = args.socket.clone().unwrap_or_else(|| socket_path(&args.node.home));
     let socket = ControlSocket::listen(&path, Arc::clone(&controls), Arc::clone(&metrics), node.views())?;
+    let endpoint = args.metrics_addr.map(|address| serve(address, &metrics)).transpose()?;
 
     let interval = args.every.or(args.blocks_per_second.map(|pace| pace.0));
     let settings = Drive { to: args.to.0, interval, blocks_max: args.blocks, rests: args.empty };
@@ -70,7 +72,7 @@ pub(super) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         line.show(&metrics.progress());
     }
     drop(line);
-    drop(socket);
+    drop((socket, endpoint));
     metrics.close();
     let driven = driven?;
     let view = node.view()?;
@@ -86,6 +88,16 @@ pub(super) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         DriveEnd::BlocksMade => Exit::Unfinished,
         DriveEnd::Stopped => signals.received().unwrap_or(Exit::Unfinished),
     })
+}
+
+/// Serves the metrics, and says where.
+fn serve(address: SocketAddr, metrics: &Arc<Metrics>) -> Result<Endpoint, ferry::Error> {
+    let endpoint = Endpoint::start(address, Arc::clone(metrics))?;
+    output::note(&format!("run: metrics and a page at http://{}/", endpoint.address()));
+    if !endpoint.address().ip().is_loopback() {
+        output::note("run: whoever reaches that address can read how this node stands");
+    }
+    Ok(endpoint)
 }
 
 impl RunReport {

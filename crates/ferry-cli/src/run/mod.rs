@@ -3,6 +3,7 @@
 mod live;
 mod offline;
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -34,7 +35,7 @@ use crate::units;
 #[command(after_long_help = "\
 Example:
   ferry run --home DIR --batch-keys 10000
-  ferry run --home DIR --to evm_migrated --blocks-per-second 2
+  ferry run --home DIR --to evm_migrated --blocks-per-second 2 --metrics-addr 127.0.0.1:9464
   ferry run --home DIR --offline --at-height 1200000 --to evm_migrated")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -61,6 +62,10 @@ pub(crate) struct Args {
     /// Where `ferry ctl` and `ferry status` find this process; by default data/state_commit/ferry.sock in the home.
     #[arg(long, value_name = "PATH", conflicts_with = "offline")]
     socket: Option<PathBuf>,
+    /// Serve /metrics, /healthz, /readyz, /status.json and a page for people here: an address, or a port of this machine
+    /// alone.
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "offline")]
+    metrics_addr: Option<SocketAddr>,
     /// The node is stopped; this program alone works on its home, and moves everything at once.
     #[arg(long, requires = "at_height")]
     offline: bool,
@@ -107,6 +112,19 @@ fn parse_pace(text: &str) -> Result<Pace, NoPace> {
     Duration::try_from_secs_f64(1.0 / blocks).map(Pace).map_err(|_| no_pace())
 }
 
+/// A text that is no address.
+#[derive(Debug, thiserror::Error)]
+#[error("expected an address such as 127.0.0.1:9464, or a port; got={got}")]
+struct NoAddress {
+    got: String,
+}
+
+/// An address; a port alone is one of this machine, which nobody else reaches.
+fn parse_address(text: &str) -> Result<SocketAddr, NoAddress> {
+    let port = || text.parse().map(|port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    text.parse().or_else(|_| port()).map_err(|_| NoAddress { got: text.to_owned() })
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -129,6 +147,15 @@ mod tests {
         assert_eq!(parse_pace("0.1").expect("a pace").0, Duration::from_secs(10));
         for wrong in ["0", "-1", "nan", "fast", "", "1e-300"] {
             assert!(parse_pace(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_port_alone_is_reached_from_this_machine_alone() {
+        assert_eq!(parse_address("9464").expect("an address").to_string(), "127.0.0.1:9464");
+        assert_eq!(parse_address("[::1]:0").expect("an address").to_string(), "[::1]:0");
+        for wrong in ["", "localhost", "70000", "127.0.0.1", "a:1"] {
+            assert!(parse_address(wrong).is_err(), "{wrong}");
         }
     }
 

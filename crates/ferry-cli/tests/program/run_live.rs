@@ -1,7 +1,8 @@
 //! `ferry run` block by block, and `ferry ctl` beside it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
@@ -48,12 +49,16 @@ struct Waiting {
 
 impl Waiting {
     fn start(home: &TempDir, arguments: &[&str]) -> Self {
+        let mut waiting = Self::begin(home, arguments);
+        waiting.says("remaining");
+        waiting
+    }
+
+    fn begin(home: &TempDir, arguments: &[&str]) -> Self {
         let line = [&["run", "--output", "json", "--every", "60min", "--home", text(home)], arguments].concat();
         let mut child = ferry(&line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
-        let mut waiting = Self { child, stderr };
-        waiting.says("remaining");
-        waiting
+        Self { child, stderr }
     }
 
     /// Waits for a line with this in it.
@@ -148,6 +153,108 @@ fn a_run_is_paused_changed_resumed_and_stopped_from_outside() {
     assert_eq!(report["outcome"], "stopped");
     assert!(!socket(&home).exists());
     run(&["ctl", "--home", text(&home), "status"]).refused(2, "no process runs this node");
+}
+
+/// What the endpoint at `address` answers.
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.write_all(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes()).expect("writes");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("reads");
+    answer
+}
+
+#[test]
+fn a_run_serves_its_metrics_where_it_is_told_to() {
+    let home = home();
+    let mut waiting = Waiting::begin(&home, &["--batch-keys", "100", "--metrics-addr", "0"]);
+    let line = waiting.says("http://127.0.0.1:");
+    let address = line.trim().trim_end_matches('/').rsplit('/').next().expect("an address").to_owned();
+    waiting.says("throttled");
+    assert!(get(&address, "/healthz").ends_with("\r\n\r\nok\n"));
+    assert!(get(&address, "/readyz").starts_with("HTTP/1.1 200 "));
+    assert!(get(&address, "/metrics").contains("ferry_state{state=\"throttled\"} 1\n"));
+    assert!(get(&address, "/status.json").contains("\"state\":\"throttled\""));
+    assert!(get(&address, "/").contains("<title>ferry</title>"));
+    drive(&home, &["--metrics-addr", "nowhere"]).refused(2, "expected an address");
+    ctl(&home, &["stop"]);
+    waiting.ended().json(7);
+
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    drive(&home, &["--metrics-addr", &port]).refused(2, "choose another address");
+}
+
+#[test]
+fn status_and_top_ask_the_run_and_agree_with_the_disk() {
+    let home = home();
+    let mut waiting = Waiting::start(&home, &["--batch-keys", "100"]);
+    waiting.says("throttled");
+    ctl(&home, &["pause"]);
+    waiting.says("paused");
+    let told = status(&home);
+    assert_eq!((&told["source"], &told["state"]), (&"socket".into(), &"paused".into()));
+    assert_eq!(told["process_id"], waiting.child.id());
+    assert!(told["keys_per_second"].is_number() && told["eta_seconds"].is_null(), "{told}");
+    let page = run(&["top", "--home", text(&home)]);
+    assert_eq!(page.code, 0, "{}", page.stderr);
+    for said in ["paused", "remaining", "ETA         unknown", "left to move", "evm"] {
+        assert!(page.stdout.contains(said), "{said}: {}", page.stdout);
+    }
+    assert!(!page.stdout.contains('\u{1b}'), "no escapes without a terminal");
+    ctl(&home, &["stop"]);
+    waiting.ended().json(7);
+
+    let looked = status(&home);
+    assert_eq!((&looked["source"], &looked["process_id"]), (&"disk".into(), &Value::Null));
+    for field in ["height", "write_mode", "migration_version", "boundary", "flatkv_root", "modules"] {
+        assert_eq!(told[field], looked[field], "{field}");
+    }
+    run(&["top", "--home", text(&home)]).refused(2, "no process runs this node");
+}
+
+/// What `ferry top` writes to a terminal when these keys are pressed, and how it ends.
+fn top(home: &TempDir, columns: u16, keys: &[u8]) -> (String, Option<i32>) {
+    let line = format!(
+        "stty cols {columns} rows 20; exec {} top --every 50ms --home {}",
+        env!("CARGO_BIN_EXE_ferry"),
+        text(home)
+    );
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("TERM", "xterm").env("NO_COLOR", "1");
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script runs");
+    let mut shown = Vec::new();
+    let mut stdout = child.stdout.take().expect("a pipe");
+    // The first page is whole when its last line is.
+    while !String::from_utf8_lossy(&shown).contains("q quits") {
+        let mut some = [0; 512];
+        let read = stdout.read(&mut some).expect("reads");
+        assert!(read > 0, "it ended by itself: {}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&some[..read]);
+    }
+    child.stdin.take().expect("a pipe").write_all(keys).expect("presses");
+    stdout.read_to_end(&mut shown).expect("reads");
+    (String::from_utf8(shown).expect("UTF-8"), child.wait().expect("ends").code())
+}
+
+#[test]
+fn top_ends_with_q_and_with_an_interrupt_and_gives_the_terminal_back() {
+    let home = home();
+    let waiting = Waiting::start(&home, &["--batch-keys", "100"]);
+    for (keys, code) in [(b"xq", 0), (b"x\x03", 130)] {
+        let (shown, ended) = top(&home, 60, keys);
+        assert_eq!(ended, Some(code), "{shown:?}");
+        assert!(shown.contains("migrate_evm") || shown.contains("memiavl_only"), "{shown:?}");
+        let last = shown.rfind("\u{1b}[?1049l").expect("the other screen is left");
+        assert!(last > shown.rfind("\u{1b}[?1049h").expect("and was entered"), "{shown:?}");
+        assert!(shown.contains("\u{1b}[?25h"), "the cursor is back: {shown:?}");
+        assert!(!shown.contains("\u{1b}[38;"), "no colours: {shown:?}");
+    }
+    ctl(&home, &["stop"]);
+    waiting.ended().json(7);
+    let (shown, ended) = top(&home, 60, b"q");
+    assert_eq!(ended, Some(0), "it waits for a run to come back: {shown:?}");
+    assert!(shown.contains("no answer"), "{shown:?}");
 }
 
 #[test]

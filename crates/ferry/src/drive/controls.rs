@@ -48,7 +48,7 @@ impl Controls {
         self.change(|wish| wish.stopped = true);
     }
 
-    /// Moves so many keys with each block from the next one on; 0 moves none, and blocks go on.
+    /// Moves so many keys with each block from the next one on; with 0 none are made.
     pub fn set_batch(&self, keys: u64) {
         self.change(|wish| wish.batch_keys = keys);
     }

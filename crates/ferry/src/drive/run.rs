@@ -80,21 +80,20 @@ impl Running<'_> {
         let left = self.due.saturating_duration_since(Instant::now());
         let (hold, wait) = match self.drive.interval {
             _ if wish.paused => (Some(Hold::Paused), Some(TICK)),
-            Some(interval) if left >= NOTED_WAIT => (Some(Hold::Pace { interval }), Some(left)),
-            // The last second of a long wait, and the block behind it, are of the same pace.
+            // Blocks that move nothing would go on for ever.
+            _ if wish.batch_keys == 0 && !self.drive.rests => (Some(Hold::BatchZero), Some(TICK)),
             Some(interval) if interval >= NOTED_WAIT => {
                 (Some(Hold::Pace { interval }), Some(left).filter(|left| !left.is_zero()))
             }
             _ => (None, Some(left).filter(|left| !left.is_zero())),
         };
-        let stays = wish.batch_keys == 0 || self.drive.rests;
-        self.metrics.hold(if stays && !wish.paused { Some(Hold::BatchZero) } else { hold });
+        self.metrics.hold(hold);
         wait
     }
 
     fn block(&mut self, wish: Wish) -> Result<(), Error> {
         self.node.set_batch_size(if self.drive.rests { 0 } else { wish.batch_keys })?;
-        if !self.drive.rests && wish.batch_keys > 0 {
+        if !self.drive.rests {
             self.step()?;
         }
         let began = Instant::now();
