@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use crate::Arguments;
 use crate::home::{self, Homes};
-use crate::measure::Times;
+use crate::measure::{CpuTime, Times};
 
 /// The heading over the lines of [`line`].
-pub(crate) const HEADER: &str = "live: batch, writes, readers | keys/s | block p50, p99, max ms | apply, root, commit p50 ms | reads/s, p50, p99.9 us | reopen ms | anon MiB";
+pub(crate) const HEADER: &str = "live: batch, writes, readers | keys/s | block p50, p99, max ms | apply, root, commit p50 ms | CPU ms of a block: its thread, all | reads/s, p50, p99.9 us | reopen ms | anon MiB";
 
 /// One run.
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ pub(crate) fn run(homes: &Homes, arguments: &Arguments, plan: Plan) -> Result<Va
     let readers = Readers::start(&node, plan.readers, arguments.seed)?;
     let (mut times, mut moved) = (Times::default(), 0);
     let mut steps = [Times::default(), Times::default(), Times::default()];
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), CpuTime::now()?);
     for _ in 0..arguments.blocks {
         let (keys, [applied, hashed, committed]) = block(&mut node, &mut random, &written, plan.writes)?;
         if keys == 0 {
@@ -49,8 +49,10 @@ pub(crate) fn run(homes: &Homes, arguments: &Arguments, plan: Plan) -> Result<Va
         let parts = [applied, hashed - applied, committed - hashed];
         steps.iter_mut().zip(parts).for_each(|(times, part)| times.add(part));
     }
+    let blocks = times.len();
+    let per_block = |time: Duration| time.as_secs_f64() * 1e6 / blocks.max(1) as f64;
     let (seconds, anonymous) = (times.sum().as_secs_f64(), ferry::migrate_metrics::anonymous_bytes());
-    let elapsed = began.elapsed();
+    let (elapsed, cpu) = (began.elapsed(), CpuTime::now()?.since(cpu));
     let mut read = readers.stop()?;
     let reads_per_second = read.len() as f64 / elapsed.as_secs_f64();
     node.close()?;
@@ -59,9 +61,10 @@ pub(crate) fn run(homes: &Homes, arguments: &Arguments, plan: Plan) -> Result<Va
     let reopen = reopening.elapsed();
     node.close()?;
     Ok(json!({
-        "batch": plan.batch, "writes": plan.writes, "readers": plan.readers, "blocks": times.len(), "keys": moved,
+        "batch": plan.batch, "writes": plan.writes, "readers": plan.readers, "blocks": blocks, "keys": moved,
         "keys_per_second": moved as f64 / seconds, "block": times.report(),
         "apply": steps[0].report(), "root": steps[1].report(), "commit": steps[2].report(),
+        "cpu_of_block_us": { "thread": per_block(cpu.thread), "all": per_block(cpu.all) },
         "reads_per_second": reads_per_second,
         "read": read.report(), "reopen_ms": reopen.as_secs_f64() * 1e3,
         "anonymous_bytes": anonymous,
@@ -74,7 +77,7 @@ pub(crate) fn line(run: &Value) -> String {
     let ms = |name: &str| number(&run["block"][name]) / 1e3;
     let step = |name: &str| number(&run[name]["p50_us"]) / 1e3;
     format!(
-        "live: {:>6} {:>5} {:>2} | {:>8.0} | {:>7.2} {:>7.2} {:>7.2} | {:>6.2} {:>6.2} {:>6.2} | {:>8.0} {:>6.2} {:>8.1} | {:>6.1} | {:>5.0}",
+        "live: {:>6} {:>5} {:>2} | {:>8.0} | {:>7.2} {:>7.2} {:>7.2} | {:>6.2} {:>6.2} {:>6.2} | {:>6.2} {:>6.2} | {:>8.0} {:>6.2} {:>8.1} | {:>6.1} | {:>5.0}",
         run["batch"],
         run["writes"],
         run["readers"],
@@ -85,6 +88,8 @@ pub(crate) fn line(run: &Value) -> String {
         step("apply"),
         step("root"),
         step("commit"),
+        number(&run["cpu_of_block_us"]["thread"]) / 1e3,
+        number(&run["cpu_of_block_us"]["all"]) / 1e3,
         number(&run["reads_per_second"]),
         number(&run["read"]["p50_us"]),
         number(&run["read"]["p999_us"]),

@@ -46,6 +46,9 @@ struct Arguments {
     /// Blocks of one run, if the migration lasts so long.
     #[arg(long, default_value_t = 100)]
     blocks: u64,
+    /// What is run.
+    #[arg(long, value_delimiter = ',', default_value = "limits,live,reads")]
+    parts: Vec<Part>,
     /// What every choice follows from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -54,29 +57,45 @@ struct Arguments {
     json: Option<PathBuf>,
 }
 
+/// A part of the run: one alone is what a profile is taken of.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    Limits,
+    Live,
+    Reads,
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let homes = Homes::make(&arguments)?;
-    let limits = limits::measure(&arguments.scratch)?;
-    println!("{}", limits::table(&limits));
-    let mut runs = Vec::new();
-    println!("{}", live::HEADER);
-    for (batch, writes, readers) in combinations(&arguments) {
-        let run = live::run(&homes, &arguments, live::Plan { batch, writes, readers })?;
-        println!("{}", live::line(&run));
-        runs.push(run);
+    let mut figures = json!({ "schema_version": 1, "threads": threads(), "accounts": arguments.accounts });
+    if arguments.parts.contains(&Part::Limits) {
+        figures["limits"] = limits::measure(&arguments.scratch)?;
+        println!("{}", limits::table(&figures["limits"]));
     }
-    let reads = reads::run(&homes, &arguments)?;
-    println!("{}", reads::table(&reads));
-    let figures: Value = json!({
-        "schema_version": 1, "threads": threads(), "accounts": arguments.accounts,
-        "limits": limits, "live": runs, "reads": reads,
-    });
+    if arguments.parts.contains(&Part::Live) {
+        figures["live"] = live(&homes, &arguments)?;
+    }
+    if arguments.parts.contains(&Part::Reads) {
+        figures["reads"] = reads::run(&homes, &arguments)?;
+        println!("{}", reads::table(&figures["reads"]));
+    }
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&figures)? + "\n";
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
+}
+
+fn live(homes: &Homes, arguments: &Arguments) -> Result<Value> {
+    println!("{}", live::HEADER);
+    let mut runs = Vec::new();
+    for (batch, writes, readers) in combinations(arguments) {
+        let run = live::run(homes, arguments, live::Plan { batch, writes, readers })?;
+        println!("{}", live::line(&run));
+        runs.push(run);
+    }
+    Ok(runs.into())
 }
 
 /// Every batch with every number of writes; readers beside the middle number of writes alone.

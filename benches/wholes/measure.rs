@@ -1,7 +1,9 @@
 //! Times, and their percentiles.
 
+use std::fs;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 /// Durations of one kind.
@@ -36,4 +38,34 @@ impl Times {
         };
         json!({ "p50_us": at(0.5), "p99_us": at(0.99), "p999_us": at(0.999), "max_us": at(1.0), "count": self.0.len() })
     }
+}
+
+/// Time on a processor: what a machine that others load still tells.
+#[derive(Clone, Copy)]
+pub(crate) struct CpuTime {
+    /// Of the calling thread.
+    pub(crate) thread: Duration,
+    /// Of the process, in steps of 10 ms.
+    pub(crate) all: Duration,
+}
+
+impl CpuTime {
+    pub(crate) fn now() -> Result<Self> {
+        let nanoseconds = field("/proc/thread-self/schedstat", "", 0)?;
+        // Behind the program's name in brackets: user and system time, in hundredths of a second.
+        let ticks = field("/proc/self/stat", ") ", 11)? + field("/proc/self/stat", ") ", 12)?;
+        Ok(Self { thread: Duration::from_nanos(nanoseconds), all: Duration::from_millis(10 * ticks) })
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { thread: self.thread.saturating_sub(before.thread), all: self.all.saturating_sub(before.all) }
+    }
+}
+
+/// The number at place `at` behind the first `start` in a file of the system.
+fn field(path: &str, start: &str, at: usize) -> Result<u64> {
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let (_, fields) = text.split_once(start).with_context(|| format!("no {start:?} in {path}"))?;
+    let number = fields.split_whitespace().nth(at).with_context(|| format!("no field {at} in {path}"))?;
+    Ok(number.parse()?)
 }
