@@ -39,6 +39,7 @@ mod map;
 mod name;
 mod node;
 mod records;
+mod search;
 mod snapshot;
 mod tree;
 mod verify;

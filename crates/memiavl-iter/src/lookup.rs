@@ -16,13 +16,7 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
     /// # Errors
     /// A damaged leaf on the way.
     pub fn get(&self, key: &[u8]) -> Result<Option<Leaf<'_>>, Error> {
-        let records = self.records();
-        let at = records.first_not(|found| found < key)?;
-        if at == records.leaf_count() {
-            return Ok(None);
-        }
-        let leaf = records.leaf(LeafId(at))?;
-        Ok((leaf.key == key).then_some(leaf))
+        self.search(key)?.ok().map(|at| self.records().leaf(LeafId(at))).transpose()
     }
 
     /// The place of the first leaf whose key is not less than `key`; the number of leaves if there is none.
@@ -30,7 +24,7 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
     /// # Errors
     /// A damaged leaf on the way.
     pub fn lower_bound(&self, key: &[u8]) -> Result<u32, Error> {
-        self.records().first_not(|found| found < key)
+        Ok(self.search(key)?.unwrap_or_else(|behind| behind))
     }
 
     /// The leaves between two keys, in byte order; from the back with [`rev`](Iterator::rev).

@@ -14,6 +14,7 @@ use crate::layout::{
 use crate::map::{Access, Mmap};
 use crate::node::{Branch, BranchId, Leaf, LeafId, NodeId};
 use crate::records::{Records, record_offset};
+use crate::search::Landmarks;
 
 /// One tree of a snapshot, its files in memory as `B`: mapped, or bytes of any kind.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct TreeSnapshot<B = Mmap> {
     kvs: B,
     checked_branches: Checked,
     checked_leaves: Checked,
+    pub(crate) landmarks: Landmarks,
 }
 
 impl TreeSnapshot<Mmap> {
@@ -66,7 +68,8 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
         }
         let of = |file: &B| Checked::new(file.as_ref().len() / RECORD_BYTES);
         let (checked_branches, checked_leaves) = (of(&nodes), of(&leaves));
-        Ok(Self { dir, version, nodes, leaves, kvs, checked_branches, checked_leaves })
+        let landmarks = Landmarks::default();
+        Ok(Self { dir, version, nodes, leaves, kvs, checked_branches, checked_leaves, landmarks })
     }
 
     pub(crate) fn records(&self) -> Records<'_> {

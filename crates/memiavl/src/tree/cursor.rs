@@ -132,7 +132,7 @@ impl Cursor {
 
     /// Whether the leaf at `node` lies ahead of `from`.
     fn is_ahead(&self, node: &NodeRef, from: &[u8]) -> Result<bool> {
-        let found = find(self.tree.base(), node, Wanted::key(from))?.order;
+        let found = find(self.tree.base(), node, &mut Wanted::key(from))?.order;
         Ok(match self.order {
             ScanOrder::Ascending => found.is_le(),
             ScanOrder::Descending => found.is_gt(),

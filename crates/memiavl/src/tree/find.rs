@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use memiavl_iter::{BranchId, LeafId};
+use memiavl_iter::LeafId;
 
 use crate::error::{Error, Result};
 use crate::tree::node::{At, Base, Body, BranchKey, MemNode, NodeRef, Side};
@@ -55,23 +55,15 @@ pub(crate) struct Found<'n> {
     pub(crate) order: Ordering,
 }
 
-impl Found<'_> {
-    /// The leaf of the snapshot that has the key.
-    pub(crate) fn place(&self) -> Option<LeafId> {
-        match self.leaf {
-            At::Leaf(id) if self.order == Ordering::Equal => Some(id),
-            _ => None,
-        }
-    }
-}
-
-/// A key to find.
+/// A key to find, and where it stands among the snapshot's leaves once that was asked for.
+///
+/// Every mapped leaf and every branch that carries the key of one is passed by comparing places. Bytes are read for the one
+/// search that finds the place, and not again at each level: of a tree that was written to, the upper levels are in memory
+/// and their keys lie all over the snapshot.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'k> {
-    /// The key.
-    pub(crate) key: &'k [u8],
-    /// Where it stands among the snapshot's leaves, if that is known.
-    pub(crate) rank: Option<Rank>,
+    key: &'k [u8],
+    rank: Option<Rank>,
 }
 
 impl<'k> Wanted<'k> {
@@ -80,31 +72,45 @@ impl<'k> Wanted<'k> {
         Self { key, rank: None }
     }
 
-    /// How the key compares with that of `leaf`.
-    fn order(self, base: Base<'_>, leaf: LeafId) -> Result<Ordering> {
+    /// A key whose place may be known.
+    pub(crate) fn ranked(key: &'k [u8], rank: Option<Rank>) -> Self {
+        Self { key, rank }
+    }
+
+    /// The key's place, if it was asked for.
+    pub(crate) fn rank(self) -> Option<Rank> {
+        self.rank
+    }
+
+    /// The key's place. The leaves that it rests on are checked.
+    fn place(&mut self, base: Base<'_>) -> Result<Rank> {
         match self.rank {
-            Some(rank) => Ok(rank.cmp(leaf)),
-            None => Ok(self.key.cmp(base.snapshot().key(leaf)?)),
+            Some(rank) => Ok(rank),
+            None => Ok(*self.rank.insert(Rank::verified(base, self.key)?)),
         }
     }
 
-    fn side(self, base: Base<'_>, leaf: LeafId) -> Result<Side> {
-        Ok(if self.order(base, leaf)?.is_lt() { Side::Left } else { Side::Right })
+    /// How the key compares with that of `leaf`.
+    fn order(&mut self, base: Base<'_>, leaf: LeafId) -> Result<Ordering> {
+        Ok(self.place(base)?.cmp(leaf))
     }
 
-    /// Finds the key's rank among the leaves of a mapped subtree, if it is not known.
-    fn rank_in(&mut self, base: Base<'_>, branch: BranchId) -> Result<()> {
-        if self.rank.is_none() {
-            let rank = Rank::find(base.snapshot(), branch.first_leaf(), branch.last_leaf(), self.key)?;
-            rank.verify(base, branch.first_leaf(), branch.last_leaf())?;
-            self.rank = Some(rank);
+    /// How the key compares with that of a branch.
+    pub(crate) fn order_to(&mut self, base: Base<'_>, key: &BranchKey) -> Result<Ordering> {
+        match key {
+            BranchKey::Mapped(leaf) => self.order(base, *leaf),
+            BranchKey::Mem(bytes) => Ok(self.key.cmp(bytes)),
         }
-        Ok(())
     }
 }
 
+/// The side of a branch where a key lies that compares so with the branch's.
+fn side(order: Ordering) -> Side {
+    if order.is_lt() { Side::Left } else { Side::Right }
+}
+
 /// Descends from `root` to the leaf where the key belongs. The mapped leaves that decide about it are checked.
-pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, mut wanted: Wanted<'_>) -> Result<Found<'n>> {
+pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, wanted: &mut Wanted<'_>) -> Result<Found<'n>> {
     let mut path = Path { turns: 0, depth: 0 };
     let mut at = root.at();
     loop {
@@ -117,16 +123,12 @@ pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, mut wanted: Wanted<'_>
                 return Ok(Found { path, leaf: at, order: wanted.key.cmp(key) });
             }
             At::Branch(id) => {
-                wanted.rank_in(base, id)?;
                 let branch = base.snapshot().branch(id)?;
-                let side = wanted.side(base, branch.key_leaf)?;
+                let side = side(wanted.order(base, branch.key_leaf)?);
                 (side, if side == Side::Left { branch.left.into() } else { branch.right.into() })
             }
             At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
-                let side = match &branch.key {
-                    BranchKey::Mapped(leaf) => wanted.side(base, *leaf)?,
-                    BranchKey::Mem(key) => side_of(wanted.key, key),
-                };
+                let side = side(wanted.order_to(base, &branch.key)?);
                 (side, branch.child(side).at())
             }
         };
@@ -135,38 +137,37 @@ pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, mut wanted: Wanted<'_>
     }
 }
 
-/// Whether a lookup takes the snapshot's bytes as they are, or checks them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lookup {
-    /// A reader's: as fast as it can be.
-    Plain,
-    /// One that decides where a write goes: the leaves that it rests on are checked.
-    Verified,
-}
-
-/// The leaf of `key`, without the way there: a mapped subtree is not entered, its leaves are searched.
-pub(crate) fn find_leaf<'n>(base: Base<'_>, root: &'n NodeRef, key: &[u8], lookup: Lookup) -> Result<Option<At<'n>>> {
+/// The leaf of `key` for a reader, who takes the snapshot's bytes as they are: without the way there, and a mapped subtree is
+/// not entered, its leaves are searched.
+pub(crate) fn find_leaf<'n>(base: Base<'_>, root: &'n NodeRef, key: &[u8]) -> Result<Option<At<'n>>> {
     let mut at = root.at();
     loop {
         at = match at {
-            At::Leaf(id) => {
-                if lookup == Lookup::Verified {
-                    base.verified_leaf(id)?;
-                }
-                return Ok((base.snapshot().key(id)? == key).then_some(at));
-            }
+            At::Leaf(id) => return Ok((base.snapshot().key(id)? == key).then_some(at)),
             At::Branch(id) => {
-                let rank = Rank::find(base.snapshot(), id.first_leaf(), id.last_leaf(), key)?;
-                if lookup == Lookup::Verified {
-                    rank.verify(base, id.first_leaf(), id.last_leaf())?;
-                }
-                return Ok(rank.leaf(base.snapshot())?.map(At::Leaf));
+                let rank = Rank::find(base.snapshot(), key)?;
+                return Ok(rank.leaf_below(id, base.snapshot())?.map(At::Leaf));
             }
             At::Mem(MemNode { body: Body::Leaf { key: leaf_key, .. }, .. }) => {
                 return Ok((leaf_key == key).then_some(at));
             }
             At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
                 branch.child(side_of(key, base.key(&branch.key)?)).at()
+            }
+        };
+    }
+}
+
+/// Whether the tree has the key. The leaves that the answer rests on are checked.
+pub(crate) fn contains(base: Base<'_>, root: &NodeRef, key: &[u8]) -> Result<bool> {
+    let (mut at, mut wanted) = (root.at(), Wanted::key(key));
+    loop {
+        at = match at {
+            At::Leaf(id) => return Ok(wanted.order(base, id)?.is_eq()),
+            At::Branch(id) => return Ok(wanted.place(base)?.leaf_below(id, base.snapshot())?.is_some()),
+            At::Mem(MemNode { body: Body::Leaf { key: leaf_key, .. }, .. }) => return Ok(leaf_key == key),
+            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
+                branch.child(side(wanted.order_to(base, &branch.key)?)).at()
             }
         };
     }

@@ -8,7 +8,7 @@ use memiavl_iter::{EMPTY_ROOT, NodeId, TreeSnapshot};
 
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
-use crate::tree::find::{Lookup, find_leaf};
+use crate::tree::find::{contains, find_leaf};
 use crate::tree::hash::hash;
 use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
 
@@ -80,7 +80,10 @@ impl Tree {
 
     /// Hands the value of `key` to `read`.
     pub(crate) fn read<T>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> T) -> Result<Option<T>> {
-        let Some(leaf) = self.find_leaf(key, Lookup::Plain)? else {
+        let Some(root) = &self.root else {
+            return Ok(None);
+        };
+        let Some(leaf) = find_leaf(self.base(), root, key)? else {
             return Ok(None);
         };
         match leaf {
@@ -100,11 +103,7 @@ impl Tree {
 
     /// Whether `key` is there. Where a write goes depends on the answer, so the leaves that it rests on are checked.
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
-        Ok(self.find_leaf(key, Lookup::Verified)?.is_some())
-    }
-
-    fn find_leaf(&self, key: &[u8], lookup: Lookup) -> Result<Option<At<'_>>> {
-        self.root.as_ref().map_or(Ok(None), |root| find_leaf(self.base(), root, key, lookup))
+        self.root.as_ref().map_or(Ok(false), |root| contains(self.base(), root, key))
     }
 
     /// Applies changes in their order, with the working version.

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use memiavl_iter::{LeafId, TreeSnapshot};
+use memiavl_iter::{BranchId, LeafId, TreeSnapshot};
 
 use crate::error::Result;
 use crate::tree::node::Base;
@@ -17,25 +17,39 @@ pub(crate) struct Rank {
 }
 
 impl Rank {
-    /// The rank of the key of `leaf`.
-    pub(crate) fn of(leaf: LeafId) -> Self {
-        Self { index: leaf.index(), is_present: true }
-    }
-
-    /// Checks the leaves from `first` to `last` that the rank rests on, whatever led there: the one that has the key, or the
-    /// two that the key lies between.
-    pub(crate) fn verify(self, base: Base<'_>, first: LeafId, last: LeafId) -> Result<()> {
-        let below = self.index.checked_sub(1).filter(|below| !self.is_present && *below >= first.index());
-        let at = Some(self.index).filter(|at| *at <= last.index());
-        for index in below.into_iter().chain(at) {
-            base.verified_leaf(base.snapshot().leaf_id(index)?)?;
+    /// The rank of `key` if the leaf behind this rank's key has it.
+    pub(crate) fn next(self, base: Base<'_>, key: &[u8]) -> Result<Option<Self>> {
+        let snapshot = base.snapshot();
+        let index = self.index.saturating_add(self.is_present.into());
+        if index >= snapshot.leaf_count() {
+            return Ok(None);
         }
-        Ok(())
+        let leaf = snapshot.leaf_id(index)?;
+        if snapshot.key(leaf)? != key {
+            return Ok(None);
+        }
+        base.verified_leaf(leaf)?;
+        Ok(Some(Self { index, is_present: true }))
     }
 
-    /// The leaf that has the key.
-    pub(crate) fn leaf(self, snapshot: &TreeSnapshot) -> Result<Option<LeafId>> {
-        if self.is_present { Ok(Some(snapshot.leaf_id(self.index)?)) } else { Ok(None) }
+    /// Finds `key` among all leaves of the snapshot and checks those that its rank rests on, whatever led there: the one
+    /// that has the key, or the two that it lies between.
+    pub(crate) fn verified(base: Base<'_>, key: &[u8]) -> Result<Self> {
+        let snapshot = base.snapshot();
+        let last = snapshot.leaf_count().saturating_sub(1);
+        let rank = Self::find(snapshot, key)?;
+        let below = rank.index.checked_sub(1).filter(|_| !rank.is_present);
+        let at = Some(rank.index).filter(|at| *at <= last);
+        for index in below.into_iter().chain(at) {
+            base.verified_leaf(snapshot.leaf_id(index)?)?;
+        }
+        Ok(rank)
+    }
+
+    /// The leaf that has the key, if it is one below `branch`.
+    pub(crate) fn leaf_below(self, branch: BranchId, snapshot: &TreeSnapshot) -> Result<Option<LeafId>> {
+        let is_below = (branch.first_leaf().index()..=branch.last_leaf().index()).contains(&self.index);
+        if self.is_present && is_below { Ok(Some(snapshot.leaf_id(self.index)?)) } else { Ok(None) }
     }
 
     /// How the key compares with that of `leaf`.
@@ -46,65 +60,11 @@ impl Rank {
         }
     }
 
-    /// Finds `key` among the leaves from `first` to `last`; a key outside of them ranks at their end.
-    ///
-    /// Each probe reads two records at a random place, and that is what a lookup costs. So a probe is put where the key
-    /// would stand if keys were spread evenly between those at both ends, which hashed keys are; where that does not bring
-    /// the ends together, in the middle. Of 1.2 million leaves with hashed keys this reads 9 on average, both ends included,
-    /// where halving reads 20: 3.8 instead of 8.3 µs a lookup, with both cores busy.
-    pub(crate) fn find(snapshot: &TreeSnapshot, first: LeafId, last: LeafId, key: &[u8]) -> Result<Self> {
-        let (mut low, mut high) = (End::new(snapshot, first.index())?, End::new(snapshot, last.index())?);
-        match (key.cmp(low.key), key.cmp(high.key)) {
-            (Ordering::Less, _) => return Ok(Self { index: low.index, is_present: false }),
-            (Ordering::Equal, _) => return Ok(Self { index: low.index, is_present: true }),
-            (_, Ordering::Equal) => return Ok(Self { index: high.index, is_present: true }),
-            (_, Ordering::Greater) => return Ok(Self { index: high.index.saturating_add(1), is_present: false }),
-            (Ordering::Greater, Ordering::Less) => {}
-        }
-        let mut is_even = true;
-        // INVARIANT: the key of `low` is less, that of `high` is greater.
-        while high.index - low.index > 1 {
-            let room = high.index - low.index;
-            let step = if is_even { step_to(key, &low, &high) } else { room / 2 };
-            let probe = End::new(snapshot, low.index + step.clamp(1, room - 1))?;
-            match key.cmp(probe.key) {
-                Ordering::Equal => return Ok(Self { index: probe.index, is_present: true }),
-                Ordering::Less => high = probe,
-                Ordering::Greater => low = probe,
-            }
-            is_even = !is_even || (high.index - low.index) <= room / 2;
-        }
-        Ok(Self { index: high.index, is_present: false })
+    /// Finds `key` among all leaves of the snapshot.
+    pub(crate) fn find(snapshot: &TreeSnapshot, key: &[u8]) -> Result<Self> {
+        Ok(match snapshot.search(key)? {
+            Ok(index) => Self { index, is_present: true },
+            Err(index) => Self { index, is_present: false },
+        })
     }
-}
-
-/// A leaf on one side of the key.
-struct End<'s> {
-    index: u32,
-    key: &'s [u8],
-}
-
-impl<'s> End<'s> {
-    fn new(snapshot: &'s TreeSnapshot, index: u32) -> Result<Self> {
-        Ok(Self { index, key: snapshot.key(snapshot.leaf_id(index)?)? })
-    }
-}
-
-/// How far behind `low` the key stands if keys are spread evenly between both ends.
-fn step_to(key: &[u8], low: &End<'_>, high: &End<'_>) -> u32 {
-    let common = low.key.iter().zip(high.key).take_while(|(a, b)| a == b).count();
-    let [low_number, number, high_number] = [low.key, key, high.key].map(|key| number_at(key, common));
-    let span = high_number.saturating_sub(low_number).max(1) as f64;
-    let part = number.saturating_sub(low_number) as f64 / span;
-    // A float becomes the nearest number that fits, and the caller keeps it within the ends.
-    (part * f64::from(high.index - low.index)) as u32
-}
-
-/// The eight bytes of `key` from `at` on, as a number; zeros behind its end.
-fn number_at(key: &[u8], at: usize) -> u64 {
-    let rest = key.get(at..).unwrap_or_default();
-    let mut bytes = [0; 8];
-    let length = rest.len().min(8);
-    bytes[..length].copy_from_slice(&rest[..length]);
-    u64::from_be_bytes(bytes)
 }

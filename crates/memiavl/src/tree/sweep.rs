@@ -9,7 +9,6 @@ use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use changeset::KvPair;
-use memiavl_iter::LeafId;
 
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
@@ -22,8 +21,19 @@ struct Sweep<'p> {
     ahead: &'p [KvPair],
     path: Path,
     order: Ordering,
-    /// The leaf of the snapshot that the first change meets, if it meets one.
-    place: Option<LeafId>,
+    /// Where the first change's key stands among the snapshot's leaves, if that was asked for.
+    rank: Option<Rank>,
+    /// The same of the last change made.
+    last: Option<Rank>,
+}
+
+impl<'p> Sweep<'p> {
+    /// The first change is made, or changes nothing: the next one is to be found.
+    fn pass(&mut self) -> Option<&'p KvPair> {
+        let (first, rest) = self.ahead.split_first()?;
+        (self.ahead, self.last, self.rank) = (rest, self.rank, None);
+        Some(first)
+    }
 }
 
 /// What the changes made in a subtree mean for the nodes above.
@@ -57,8 +67,9 @@ impl Edit<'_> {
             *root = (!first.delete).then(|| self.new_leaf(first.key.clone(), first.value.clone()));
             return Ok(rest);
         };
-        let found = find(self.base, node, Wanted::key(&first.key))?;
-        let mut sweep = Sweep { ahead: pairs, path: found.path, order: found.order, place: found.place() };
+        let mut wanted = Wanted::key(&first.key);
+        let found = find(self.base, node, &mut wanted)?;
+        let mut sweep = Sweep { ahead: pairs, path: found.path, order: found.order, rank: wanted.rank(), last: None };
         if first.delete && found.order != Ordering::Equal {
             return Ok(rest);
         }
@@ -73,7 +84,7 @@ impl Edit<'_> {
 
     /// Makes the first change, which belongs into the subtree at `node`, and then others as long as they belong there too and
     /// its height stays. `high` is the first key that does not belong there.
-    fn sweep(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&[u8]>) -> Result<Swept> {
+    fn sweep(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&BranchKey>) -> Result<Swept> {
         let mut all = Swept { height_changed: false, growth: 0, low: None };
         loop {
             let once = self.sweep_once(node, sweep, high)?;
@@ -87,22 +98,18 @@ impl Edit<'_> {
     }
 
     /// Makes the changes that belong into one child of the branch at `node`, or the change at the leaf at `node`.
-    fn sweep_once(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&[u8]>) -> Result<Swept> {
+    fn sweep_once(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&BranchKey>) -> Result<Swept> {
         let Some(side) = sweep.path.turn() else {
             return self.put(node, sweep);
         };
         if sweep.path.is_at_leaf() && sweep.ahead.first().is_some_and(|pair| pair.delete) {
-            sweep.ahead = &sweep.ahead[1..];
+            sweep.pass();
             return self.take(node, side);
         }
-        let base = self.base;
         let branch = self.branch_mut(node)?;
         let height = branch.height;
         let mut swept = match side {
-            Side::Left => {
-                let high = base.key(&branch.key)?;
-                self.sweep(&mut branch.left, sweep, Some(high))?
-            }
+            Side::Left => self.sweep(&mut branch.left, sweep, Some(&branch.key))?,
             Side::Right => self.sweep(&mut branch.right, sweep, high)?,
         };
         let size = i64::from(branch.size) + swept.growth;
@@ -123,40 +130,36 @@ impl Edit<'_> {
         node: &NodeRef,
         sweep: &mut Sweep<'_>,
         all: &Swept,
-        high: Option<&[u8]>,
+        high: Option<&BranchKey>,
     ) -> Result<ControlFlow<()>> {
         while let Some(next) = sweep.ahead.first() {
-            let is_above = high.is_some_and(|high| next.key >= high);
-            if is_above || all.low.as_ref().map_or(Ok(false), |low| self.base.key(low).map(|low| next.key < low))? {
+            if let Some(last) = sweep.last.take().filter(|_| next.delete) {
+                // A migration takes one key after the other.
+                sweep.rank = last.next(self.base, &next.key)?;
+            }
+            let mut wanted = Wanted::ranked(&next.key, sweep.rank);
+            let mut order_to = |key: Option<&BranchKey>| key.map(|key| wanted.order_to(self.base, key)).transpose();
+            let is_above = order_to(high)?.is_some_and(Ordering::is_ge);
+            if is_above || order_to(all.low.as_ref())?.is_some_and(Ordering::is_lt) {
+                sweep.rank = wanted.rank();
                 return Ok(ControlFlow::Break(()));
             }
-            let place = sweep.place.take().map_or(Ok(None), |last| self.place_behind(last, &next.key))?;
-            let found = find(self.base, node, Wanted { key: &next.key, rank: place.map(Rank::of) })?;
+            let found = find(self.base, node, &mut wanted)?;
+            sweep.rank = wanted.rank();
             if !next.delete || found.order == Ordering::Equal {
-                (sweep.path, sweep.order, sweep.place) = (found.path, found.order, found.place());
+                (sweep.path, sweep.order) = (found.path, found.order);
                 return Ok(ControlFlow::Continue(()));
             }
             // An absent key changes nothing, not even a version.
-            sweep.ahead = &sweep.ahead[1..];
+            sweep.pass();
         }
         Ok(ControlFlow::Break(()))
-    }
-
-    /// The leaf of the snapshot behind `last`, if it has `key`: a migration takes one key after the other.
-    fn place_behind(&self, last: LeafId, key: &[u8]) -> Result<Option<LeafId>> {
-        let snapshot = self.base.snapshot();
-        let Some(next) = last.index().checked_add(1).filter(|next| *next < snapshot.leaf_count()) else {
-            return Ok(None);
-        };
-        let next = snapshot.leaf_id(next)?;
-        Ok((snapshot.key(next)? == key).then_some(next))
     }
 
     /// Sets the pair at the leaf where it belongs: replaces the leaf, whose version rises even when the value is the same, or
     /// splits it into a branch of two, where the old leaf keeps its version and hash.
     fn put(&mut self, leaf: &mut NodeRef, sweep: &mut Sweep<'_>) -> Result<Swept> {
-        let (pair, rest) = sweep.ahead.split_first().ok_or(Error::MisplacedLeaf)?;
-        sweep.ahead = rest;
+        let pair = sweep.pass().ok_or(Error::MisplacedLeaf)?;
         let (key, value) = (pair.key.clone(), pair.value.clone());
         if sweep.order == Ordering::Equal {
             self.replace_value(leaf, key, value);

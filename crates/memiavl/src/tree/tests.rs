@@ -239,7 +239,7 @@ proptest! {
             let got = tree.get(key).expect("read");
             prop_assert_eq!(got.as_ref(), keys.get(key));
             // The way down by rank ends where the way down by keys ends.
-            let by_rank = find(base, root, Wanted::key(key)).expect("found");
+            let by_rank = find(base, root, &mut Wanted::key(key)).expect("found");
             let leaf = match by_rank.leaf {
                 At::Leaf(id) => base.snapshot().key(id).expect("key"),
                 other => panic!("{other:?}"),
