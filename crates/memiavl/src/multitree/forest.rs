@@ -5,8 +5,14 @@ use std::sync::Arc;
 use changeset::{ChangelogEntry, Hash, NamedChangeSet};
 use memiavl_iter::Snapshot;
 
+use crate::beside::beside;
 use crate::error::{Error, Result};
-use crate::tree::{Tree, narrow, next_version};
+use crate::tree::{Tree, Unhashed, narrow, next_version};
+
+/// Fewer changes than this are not worth a thread: starting one takes as long as some 30 of them.
+const PAIRS_PER_THREAD_MIN: usize = 128;
+/// Fewer parts than this are no more than the ways to a few leaves.
+const PARTS_MIN: usize = 12;
 
 /// A tree and its name.
 #[derive(Clone, Debug)]
@@ -85,16 +91,31 @@ impl Forest {
         if let Some(unknown) = changes.iter().find(|set| self.position(&set.name).is_none()) {
             return Err(Error::UnknownTree { name: unknown.name.clone(), version: self.next_version() });
         }
-        for set in changes {
-            if let Some(at) = self.position(&set.name) {
-                self.trees[at].tree.apply(set.pairs())?;
-            }
-        }
-        Ok(())
+        let of = |name: &str| -> Vec<_> { changes.iter().filter(|set| set.name == name).collect() };
+        let changed = self.trees.iter_mut().map(|named| (of(&named.name), &mut named.tree));
+        let mut changed: Vec<_> = changed.filter(|(sets, _)| !sets.is_empty()).collect();
+        // The tree with most to do, and beside it all others. What becomes of a tree depends on no other one.
+        let pairs = |sets: &[&NamedChangeSet]| sets.iter().map(|set| set.pairs().len()).sum::<usize>();
+        changed.sort_by_key(|(sets, _)| std::cmp::Reverse(pairs(sets)));
+        let (largest, others) = match changed.split_first_mut() {
+            Some((largest, others)) => (std::slice::from_mut(largest), others),
+            None => return Ok(()),
+        };
+        let beside_it = others.iter().map(|(sets, _)| pairs(sets)).sum::<usize>();
+        let (largest, others) =
+            beside(beside_it >= PAIRS_PER_THREAD_MIN, || apply_each(largest), || apply_each(others));
+        largest.and(others)
     }
 
     /// The root hashes in name order; afterwards every node has its hash.
     pub(crate) fn roots(&mut self) -> Result<Vec<Hash>> {
+        let mut parts: Vec<_> = self.trees.iter_mut().flat_map(|named| named.tree.unhashed_parts()).collect();
+        if parts.len() >= PARTS_MIN {
+            let half = parts.len() / 2;
+            let (here, there) = parts.split_at_mut(half);
+            let (here, there) = beside(true, || hash_each(here), || hash_each(there));
+            here.and(there)?;
+        }
         self.trees.iter_mut().map(|named| named.tree.root_hash()).collect()
     }
 
@@ -119,4 +140,15 @@ impl Forest {
     fn position(&self, name: &str) -> Option<usize> {
         self.trees.binary_search_by(|named| (*named.name).cmp(name)).ok()
     }
+}
+
+fn apply_each(changed: &mut [(Vec<&NamedChangeSet>, &mut Tree)]) -> Result<()> {
+    for (sets, tree) in changed {
+        sets.iter().try_for_each(|set| tree.apply(set.pairs()))?;
+    }
+    Ok(())
+}
+
+fn hash_each(parts: &mut [Unhashed<'_>]) -> Result<()> {
+    parts.iter_mut().try_for_each(Unhashed::hash)
 }

@@ -9,7 +9,7 @@ use memiavl_iter::{EMPTY_ROOT, NodeId, TreeSnapshot};
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{contains, find_leaf};
-use crate::tree::hash::hash;
+use crate::tree::hash::{Unhashed, hash, unhashed_parts};
 use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
 
 /// One tree. A clone costs two counts and never changes with the original.
@@ -117,6 +117,12 @@ impl Tree {
     pub(crate) fn root_hash(&mut self) -> Result<Hash> {
         let base = Base::new(self.base.as_deref());
         self.root.as_mut().map_or(Ok(EMPTY_ROOT), |root| hash(base, root))
+    }
+
+    /// The parts that have no hash yet, to be hashed in any order before [`root_hash`](Self::root_hash).
+    pub(crate) fn unhashed_parts(&mut self) -> Vec<Unhashed<'_>> {
+        let base = Base::new(self.base.as_deref());
+        self.root.as_mut().map_or_else(Vec::new, |root| unhashed_parts(base, root))
     }
 
     /// The version rises, changed or not.

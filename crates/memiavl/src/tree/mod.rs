@@ -16,6 +16,7 @@ mod tests;
 mod walk;
 
 pub(crate) use find::side_of;
+pub(crate) use hash::Unhashed;
 pub(crate) use live::{Tree, narrow, next_version};
 pub(crate) use node::{At, Base, Body, MemNode, Side};
 pub use run::RankedLeaves;
