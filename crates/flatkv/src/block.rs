@@ -12,11 +12,11 @@ use changeset::{EntrySum, NamedChangeSet};
 use crate::delta::{Delta, RowChange, deltas};
 use crate::entered::Moved;
 use crate::error::{FlatKvError, Result};
-use crate::key::{Key, locate};
+use crate::key::{Field, Key, locate};
 use crate::lane::{Lane, PerLane};
 use crate::lattice::{Lattices, Part};
 use crate::options::Family;
-use crate::row::{Change, Op, check, next_row};
+use crate::row::{Op, check, next_row};
 use crate::source::Database;
 
 /// A row's bytes, shared between the overlay and the log.
@@ -59,19 +59,18 @@ pub(crate) struct Block {
 }
 
 /// A row as one call of `apply` changes it.
-struct Touched {
-    lane: Lane,
+struct Touched<'a> {
+    part: &'a Part,
     key: Key,
-    part: Part,
     before: Option<Row>,
     after: Pending,
     moved: Moved,
 }
 
-impl Touched {
+impl Touched<'_> {
     fn change(&self) -> RowChange<'_> {
         let (old, new) = (self.before.as_deref(), self.after.now.as_deref());
-        RowChange { part: &self.part, key: &self.key, old, new, moved: self.moved }
+        RowChange { part: self.part, key: &self.key, old, new, moved: self.moved }
     }
 }
 
@@ -135,17 +134,18 @@ impl Block {
         height: u64,
         threads: usize,
     ) -> Result<EntrySum> {
-        let mut changes = parse(changes, moved)?;
+        let parts: Vec<_> = changes.iter().map(parts).collect();
+        let mut changes = parse(changes, moved, &parts)?;
         // Stable, so that changes of one row keep their order. The migration hands over sorted runs, which this merges.
-        changes.sort_by(|a, b| a.lane().cmp(&b.lane()).then_with(|| a.change.key.cmp(&b.change.key)));
-        let rows: Vec<&[Located]> = changes.chunk_by(|a, b| a.is_same_row(b)).collect();
+        changes.sort_by(|a, b| a.part.0.cmp(&b.part.0).then_with(|| a.key.cmp(&b.key)));
+        let rows: Vec<&[Located<'_>]> = changes.chunk_by(Located::is_same_row).collect();
         let mut known = self.known(database, &rows)?.into_iter();
 
-        let mut touched = Vec::with_capacity(rows.len());
+        let (mut touched, mut scratch) = (Vec::with_capacity(rows.len()), Vec::new());
         for row in rows {
             // UNWRAP: `known` has an item per row.
             let pending = known.next().expect("an item per row");
-            touched.push(touch(row, pending, height)?);
+            touched.push(touch(row, pending, height, &mut scratch)?);
         }
         let deltas = deltas(&touched.iter().map(Touched::change).collect::<Vec<_>>(), threads)?;
         let mut entered = EntrySum::default();
@@ -154,22 +154,43 @@ impl Block {
         lattices.apply(deltas)?;
         // Nothing fails from here on.
         self.lattices = lattices;
-        for row in touched {
-            let before = self.overlay[row.lane].insert(row.key.clone(), row.after);
-            self.log.push(Step { lane: row.lane, key: row.key, before });
+        self.log.reserve(touched.len());
+        let mut touched = touched.into_iter().peekable();
+        for lane in Lane::ALL {
+            self.lay_over(lane, iter::from_fn(|| touched.next_if(|row| row.part.0 == lane)));
         }
         Ok(entered)
     }
 
+    /// Lays rows of a lane, in key order, over the others.
+    fn lay_over<'a>(&mut self, lane: Lane, rows: impl Iterator<Item = Touched<'a>>) {
+        let (overlay, log) = (&mut self.overlay[lane], &mut self.log);
+        if overlay.is_empty() {
+            // A map is made of sorted rows in one go, without a search for each.
+            *overlay = rows
+                .map(|row| {
+                    log.push(Step { lane, key: row.key.clone(), before: None });
+                    (row.key, row.after)
+                })
+                .collect();
+        } else {
+            for row in rows {
+                let before = overlay.insert(row.key.clone(), row.after);
+                log.push(Step { lane, key: row.key, before });
+            }
+        }
+    }
+
     /// The pending state of each row before the call: from the overlay, else from the database, many at once.
-    fn known(&self, database: &Database, rows: &[&[Located]]) -> Result<Vec<Pending>> {
+    fn known(&self, database: &Database, rows: &[&[Located<'_>]]) -> Result<Vec<Pending>> {
         let mut known = Vec::with_capacity(rows.len());
-        for lane_rows in rows.chunk_by(|a, b| a[0].lane() == b[0].lane()) {
-            let lane = lane_rows[0][0].lane();
-            let keys = lane_rows.iter().map(|row| &row[0].change.key);
-            let unknown = keys.clone().filter(|key| !self.overlay[lane].contains_key(*key)).map(AsRef::as_ref);
-            let mut committed = database.get_sorted::<[u8]>(Family::Rows(lane), unknown)?.into_iter();
-            known.extend(keys.map(|key| match self.overlay[lane].get(key) {
+        for lane_rows in rows.chunk_by(|a, b| a[0].part.0 == b[0].part.0) {
+            let lane = lane_rows[0][0].part.0;
+            let overlay = &self.overlay[lane];
+            let keys = lane_rows.iter().map(|row| row[0].key.as_ref());
+            let unknown: Vec<&[u8]> = keys.clone().filter(|key| !overlay.contains_key(*key)).collect();
+            let mut committed = database.get_sorted(Family::Rows(lane), &unknown)?.into_iter();
+            known.extend(keys.map(|key| match overlay.get(key) {
                 Some(pending) => pending.clone(),
                 None => {
                     let committed = committed.next().flatten();
@@ -181,35 +202,42 @@ impl Block {
     }
 }
 
-/// A change and the module that it came under.
-struct Located {
-    change: Change,
-    module: Arc<str>,
+/// A change and the place of its row.
+struct Located<'a> {
+    part: &'a Part,
+    field: Field,
+    key: Key,
+    op: Op<'a>,
     /// Whether the migration moved it, rather than a caller wrote it.
     moved: bool,
 }
 
-impl Located {
-    fn lane(&self) -> Lane {
-        self.change.field.lane()
-    }
-
+impl Located<'_> {
     fn is_same_row(&self, other: &Self) -> bool {
-        self.lane() == other.lane() && self.change.key == other.change.key
+        self.part.0 == other.part.0 && self.key == other.key
     }
 }
 
-/// Finds the place of every change and checks its value.
-fn parse(changes: &[NamedChangeSet], moved: &[Vec<bool>]) -> Result<Vec<Located>> {
+/// The parts of the module of `changes`, one per lane.
+fn parts(changes: &NamedChangeSet) -> PerLane<Part> {
+    let module: Arc<str> = Arc::from(changes.name.as_str());
+    PerLane::from_fn(|lane| (lane, Arc::clone(&module)))
+}
+
+/// Finds the place of every change and checks its value. Of each changeset there are its parts.
+fn parse<'a>(
+    changes: &'a [NamedChangeSet],
+    moved: &[Vec<bool>],
+    parts: &'a [PerLane<Part>],
+) -> Result<Vec<Located<'a>>> {
     let mut located = Vec::with_capacity(changes.iter().map(|set| set.pairs().len()).sum());
     let mut physical = Vec::new();
-    for (at, set) in changes.iter().enumerate() {
-        let module: Arc<str> = Arc::from(set.name.as_str());
-        let moved = moved.get(at).map(Vec::as_slice).unwrap_or_default();
-        for (pair, moved) in set.pairs().iter().zip(moved.iter().copied().chain(iter::repeat(false))) {
+    let marks = moved.iter().map(Vec::as_slice).chain(iter::repeat([].as_slice()));
+    for ((set, parts), marks) in changes.iter().zip(parts).zip(marks) {
+        for (pair, moved) in set.pairs().iter().zip(marks.iter().copied().chain(iter::repeat(false))) {
             let field = locate(&set.name, &pair.key, &mut physical)?;
-            let op = if pair.delete { Op::Delete } else { Op::Set(pair.value.clone()) };
-            if let Op::Set(value) = &op {
+            let op = if pair.delete { Op::Delete } else { Op::Set(&pair.value) };
+            if let Op::Set(value) = op {
                 check(field, value).map_err(|expected| FlatKvError::ValueLength {
                     module: set.name.clone(),
                     key: pair.key.to_vec(),
@@ -217,27 +245,26 @@ fn parse(changes: &[NamedChangeSet], moved: &[Vec<bool>]) -> Result<Vec<Located>
                     got: value.len(),
                 })?;
             }
-            let change = Change { field, key: Arc::from(physical.as_slice()), op };
-            located.push(Located { change, module: module.clone(), moved });
+            let (part, key) = (&parts[field.lane()], Arc::from(physical.as_slice()));
+            located.push(Located { part, field, key, op, moved });
         }
     }
     Ok(located)
 }
 
 /// Applies the changes of one row, in their order.
-fn touch(changes: &[Located], pending: Pending, height: u64) -> Result<Touched> {
-    let Located { change: Change { key, .. }, module, .. } = &changes[0];
-    let lane = changes[0].lane();
+fn touch<'a>(changes: &[Located<'a>], pending: Pending, height: u64, scratch: &mut Vec<u8>) -> Result<Touched<'a>> {
+    let Located { part, key, .. } = &changes[0];
     let before = pending.now;
-    let (mut now, mut fields) = (before.clone(), Moved::default());
-    for Located { change, moved, .. } in changes {
-        if *moved {
-            fields.insert(change.field);
+    let (mut now, mut moved) = (before.clone(), Moved::default());
+    for change in changes {
+        if change.moved {
+            moved.insert(change.field);
         }
-        now = next_row(change.field, now.as_deref(), &change.op, height)
-            .map_err(|source| FlatKvError::Row { key: key.to_vec(), source })?
-            .map(Row::from);
+        let is_live = next_row(change.field, now.as_deref(), change.op, height, scratch)
+            .map_err(|source| FlatKvError::Row { key: key.to_vec(), source })?;
+        now = is_live.then(|| Row::from(scratch.as_slice()));
     }
     let after = Pending { committed: pending.committed, now };
-    Ok(Touched { lane, key: key.clone(), part: (lane, module.clone()), before, after, moved: fields })
+    Ok(Touched { part, key: key.clone(), before, after, moved })
 }

@@ -64,6 +64,7 @@ mod row_cache;
 mod row_history;
 mod rows;
 mod scan;
+mod sorted;
 mod source;
 mod stats;
 mod store;

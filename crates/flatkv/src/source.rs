@@ -25,17 +25,6 @@ impl Database {
         // UNWRAP: a database is opened with all families, and none is ever dropped.
         self.db.cf_handle(family.name()).expect("an open column family")
     }
-
-    /// The values of sorted `keys`, in their order.
-    pub(crate) fn get_sorted<'a, K: AsRef<[u8]> + ?Sized + 'a>(
-        &self,
-        family: Family,
-        keys: impl IntoIterator<Item = &'a K>,
-    ) -> Result<Vec<Option<Arc<[u8]>>>> {
-        let values = self.db.batched_multi_get_cf(self.family(family), keys, true);
-        let values = values.into_iter().map(|value| value.map(|found| found.map(|row| Arc::from(row.as_ref()))));
-        values.collect::<std::result::Result<_, _>>().map_err(|error| self.error("multi-get", error))
-    }
 }
 
 self_cell!(

@@ -41,11 +41,40 @@ pub(crate) struct Batch {
     pub(crate) boundary: Boundary,
 }
 
-impl Batch {
+/// A batch while it is being taken: keys and values one behind the other in one buffer, which all of them share later. Two
+/// allocations for each pair, and two more once they are cloned, would cost more than the walk.
+#[derive(Default)]
+struct Taken {
+    bytes: Vec<u8>,
+    /// Module, and the lengths of key and value.
+    pairs: Vec<(usize, usize, usize)>,
+    key_bytes: u64,
+    value_bytes: u64,
+}
+
+impl Taken {
     fn is_full(&self, limit: BatchLimit) -> bool {
         // A byte limit always lets one pair through: an empty batch would read as the end of the migration.
         let heavy = limit.bytes.is_some_and(|bytes| self.key_bytes.saturating_add(self.value_bytes) >= bytes);
         self.pairs.len() as u64 >= limit.keys || (heavy && !self.pairs.is_empty())
+    }
+
+    fn push(&mut self, module: usize, key: &[u8], value: &[u8]) {
+        self.bytes.extend_from_slice(key);
+        self.bytes.extend_from_slice(value);
+        self.pairs.push((module, key.len(), value.len()));
+        self.key_bytes += key.len() as u64;
+        self.value_bytes += value.len() as u64;
+    }
+
+    fn into_batch(self) -> Batch {
+        let mut bytes = Bytes::from(self.bytes);
+        let pairs = self.pairs.into_iter().map(|(module, key, value)| {
+            let key = bytes.split_to(key);
+            (module, key, bytes.split_to(value))
+        });
+        let pairs = pairs.collect();
+        Batch { pairs, key_bytes: self.key_bytes, value_bytes: self.value_bytes, boundary: Boundary::default() }
     }
 }
 
@@ -59,7 +88,7 @@ pub(crate) fn next_batch(
     limit: BatchLimit,
     cancel: &CancelToken,
 ) -> Result<Batch, Error> {
-    let mut batch = Batch::default();
+    let mut taken = Taken::default();
     let (first, mut after) = match boundary {
         Boundary::NotStarted => (0, None),
         Boundary::Complete => (modules.len(), None),
@@ -70,12 +99,13 @@ pub(crate) fn next_batch(
         }
     };
     let mut passed = first;
-    while passed < modules.len() && !batch.is_full(limit) {
-        if !drain(old, modules, passed, after.take(), limit, cancel, &mut batch)? {
+    while passed < modules.len() && !taken.is_full(limit) {
+        if !drain(old, modules, passed, after.take(), limit, cancel, &mut taken)? {
             break;
         }
         passed += 1;
     }
+    let mut batch = taken.into_batch();
     batch.boundary = match batch.pairs.last() {
         Some((module, key, _)) if passed < modules.len() => Boundary::in_progress(&modules[*module], key),
         _ => Boundary::Complete,
@@ -91,7 +121,7 @@ fn drain(
     after: Option<&[u8]>,
     limit: BatchLimit,
     cancel: &CancelToken,
-    batch: &mut Batch,
+    taken: &mut Taken,
 ) -> Result<bool, Error> {
     let module = &modules[index];
     let vanished = || Error::TreeVanished { module: module.clone() };
@@ -103,13 +133,11 @@ fn drain(
         if cancelled.is_err() {
             return ControlFlow::Break(());
         }
-        if batch.is_full(limit) {
+        if taken.is_full(limit) {
             drained = false;
             return ControlFlow::Break(());
         }
-        batch.key_bytes += key.len() as u64;
-        batch.value_bytes += value.len() as u64;
-        batch.pairs.push((index, Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+        taken.push(index, key, value);
         ControlFlow::Continue(())
     })
     .map_err(Error::old("walking a tree"))?;

@@ -3,19 +3,18 @@
 //! It knows two stores and a cursor between them, and decides on which side each key is read and written. It keeps no
 //! data: a flush is planned here and applied by the caller.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use boundary::{Boundary, MIGRATION_STORE};
 use bytes::Bytes;
-use changeset::{EntrySum, KvPair, NamedChangeSet, Read, Walk};
+use changeset::{NamedChangeSet, Read, Walk};
 use parking_lot::RwLock;
 
-use crate::batch::{Batch, BatchLimit, next_batch};
+use crate::batch::{BatchLimit, next_batch};
 use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::metadata::{Metadata, advance, read_version};
-use crate::observer::FlushReport;
+use crate::plan::{FlushPlan, Plan};
 
 /// What a manager is made from, beside the stores.
 #[derive(Clone, Debug)]
@@ -65,25 +64,6 @@ impl ManagerSavepoint {
     pub fn boundary(&self) -> &Boundary {
         &self.boundary
     }
-}
-
-/// What a flush does to each store: one changeset per store, stores and keys in byte order.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct FlushPlan {
-    /// Changes of the old store.
-    pub old: Vec<NamedChangeSet>,
-    /// Changes of the new store, the migration's own records last.
-    pub new: Vec<NamedChangeSet>,
-    /// Which of those the batch moved, per changeset and pair; where it ends, none.
-    pub new_moved: Vec<Vec<bool>>,
-    /// The sum over the leaves that the batch moved, less those that a caller's write in the same flush replaces.
-    pub left: EntrySum,
-    /// What the plan does, in figures.
-    pub report: FlushReport,
-    /// Keys that the batch moved, per module in the order of the walk.
-    pub moved: Vec<(String, u64)>,
-    /// How long the planner waited for the manager's lock.
-    pub lock_wait: Duration,
 }
 
 impl Manager {
@@ -203,12 +183,10 @@ impl Manager {
             Some(state) => (state, Duration::ZERO),
             None => (self.state.write(), asked.elapsed()),
         };
-        let mut plan = Plan { lock_wait, ..Plan::default() };
+        let mut plan = Plan::new(lock_wait);
         if state.boundary == Boundary::Complete {
             for set in changes {
-                for pair in set.changeset.pairs {
-                    plan.route_new(&set.name, pair);
-                }
+                plan.route_all_new(set);
             }
             return Ok(plan.finish(None));
         }
@@ -270,80 +248,6 @@ fn trees_to_walk(old: &impl Walk, mut modules: Vec<String>) -> Result<Vec<String
     modules.sort_unstable();
     modules.dedup();
     Ok(modules)
-}
-
-/// A flush while it is being planned: per store and key the last pair.
-#[derive(Default)]
-struct Plan {
-    old: Stores<KvPair>,
-    /// With each pair whether the batch moved it.
-    new: Stores<(KvPair, bool)>,
-    report: FlushReport,
-    moved: Vec<(String, u64)>,
-    left: EntrySum,
-    lock_wait: Duration,
-}
-
-/// The last pair per store and key.
-type Stores<T> = BTreeMap<String, BTreeMap<Bytes, T>>;
-
-impl Plan {
-    fn take_batch(&mut self, trees: &[String], batch: Batch) {
-        self.report.advanced = true;
-        self.report.moved_keys = batch.pairs.len() as u64;
-        self.report.moved_key_bytes = batch.key_bytes;
-        self.report.moved_value_bytes = batch.value_bytes;
-        for (tree, key, value) in batch.pairs {
-            match self.moved.last_mut() {
-                Some((module, keys)) if *module == trees[tree] => *keys += 1,
-                _ => self.moved.push((trees[tree].clone(), 1)),
-            }
-            self.left.add(&trees[tree], &key, &value);
-            put(&mut self.old, &trees[tree], key.clone(), KvPair::delete(key.clone()));
-            put(&mut self.new, &trees[tree], key.clone(), (KvPair::set(key, value), true));
-        }
-    }
-
-    fn route_old(&mut self, module: &str, pair: KvPair) {
-        self.report.routed_old += 1;
-        put(&mut self.old, module, pair.key.clone(), pair);
-    }
-
-    fn route_new(&mut self, module: &str, pair: KvPair) {
-        self.report.routed_new += 1;
-        // What a caller's write replaces never enters the new store.
-        if let Some((replaced, true)) = put(&mut self.new, module, pair.key.clone(), (pair, false)) {
-            self.left.subtract(module, &replaced.key, &replaced.value);
-        }
-    }
-
-    fn finish(mut self, records: Option<NamedChangeSet>) -> FlushPlan {
-        let old: Vec<_> = self
-            .old
-            .into_iter()
-            .map(|(name, pairs)| NamedChangeSet::new(name, pairs.into_values().collect()))
-            .collect();
-        let (mut new, mut new_moved) = (Vec::with_capacity(self.new.len() + 1), Vec::with_capacity(self.new.len()));
-        for (name, pairs) in self.new {
-            let (pairs, moved): (Vec<_>, Vec<_>) = pairs.into_values().unzip();
-            new.push(NamedChangeSet::new(name, pairs));
-            new_moved.push(moved);
-        }
-        new.extend(records);
-        let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len() as u64).sum();
-        self.report.written_old = count(&old);
-        self.report.written_new = count(&new);
-        let Self { report, moved, left, lock_wait, .. } = self;
-        FlushPlan { old, new, new_moved, left, report, moved, lock_wait }
-    }
-}
-
-/// Puts what becomes of `key`; what it replaces.
-fn put<T>(stores: &mut Stores<T>, module: &str, key: Bytes, pair: T) -> Option<T> {
-    match stores.get_mut(module) {
-        Some(pairs) => pairs.insert(key, pair),
-        None => stores.entry(module.to_owned()).or_default().insert(key, pair),
-    }
 }
 
 #[cfg(test)]

@@ -1,22 +1,12 @@
 //! What one change makes of a row.
 
-use bytes::Bytes;
+use super::{AccountRow, CodeRow, RowError, StorageRow, seal_to};
+use crate::key::Field;
 
-use super::{AccountRow, CodeRow, MiscRow, RowError, StorageRow, seal_to};
-use crate::key::{Field, Key};
-
-/// A change of one field, its value's length checked.
-#[derive(Clone, Debug)]
-pub(crate) struct Change {
-    pub(crate) field: Field,
-    pub(crate) key: Key,
-    pub(crate) op: Op,
-}
-
-/// What happens to the field.
-#[derive(Clone, Debug)]
-pub(crate) enum Op {
-    Set(Bytes),
+/// What happens to a field; a value's length is checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Op<'a> {
+    Set(&'a [u8]),
     Delete,
 }
 
@@ -30,36 +20,35 @@ pub(crate) fn check(field: Field, value: &[u8]) -> Result<(), usize> {
     if value.len() == expected { Ok(()) } else { Err(expected) }
 }
 
-/// The row after `op` at `height`; none if it does not exist any more.
+/// Makes `row` the row after `op` at `height`, over `old`; false if it does not exist any more.
 ///
 /// What removes a row: a delete, and also a zero slot, empty code, and an account whose fields are all zero; in misc only
 /// the delete. Deleting a nonce or a code hash sets it to zero. Every touch of a live row stamps `height`.
-pub(crate) fn next_row(field: Field, old: Option<&[u8]>, op: &Op, height: u64) -> Result<Option<Vec<u8>>, RowError> {
+pub(crate) fn next_row(
+    field: Field,
+    old: Option<&[u8]>,
+    op: Op<'_>,
+    height: u64,
+    row: &mut Vec<u8>,
+) -> Result<bool, RowError> {
     let value = match op {
-        Op::Set(value) => Some(value.as_ref()),
+        Op::Set(value) => Some(value),
         Op::Delete => None,
     };
-    Ok(match field {
-        Field::Storage => {
-            let row = StorageRow { height, value: fixed(value) };
-            (!row.is_empty()).then(|| row.encode())
-        }
-        Field::Code => {
-            let row = CodeRow { height, code: value.unwrap_or_default() };
-            (!row.is_empty()).then(|| row.encode())
-        }
-        Field::Misc => value.map(|value| MiscRow { height, value }.encode()),
-        Field::Nonce | Field::CodeHash => {
-            let mut row = old.map(AccountRow::decode).transpose()?.unwrap_or_default();
-            row.height = height;
-            row.set(field, value);
-            (!row.is_empty()).then(|| row.encode())
-        }
-    })
+    if !matches!(field, Field::Nonce | Field::CodeHash) {
+        return Ok(value.is_some_and(|value| moved_row(field, value, height, row)));
+    }
+    let mut account = old.map(AccountRow::decode).transpose()?.unwrap_or_default();
+    account.height = height;
+    account.set(field, value);
+    if account.is_empty() {
+        return Ok(false);
+    }
+    account.encode_to(row);
+    Ok(true)
 }
 
-/// Makes `row` the row that a checked `value` of `field` leaves, which is not an account's; false if it leaves none. What
-/// [`next_row`] makes of a set, without an allocation.
+/// Makes `row` the row that a checked `value` of `field` leaves, which is not an account's; false if it leaves none.
 pub(crate) fn moved_row(field: Field, value: &[u8], height: u64, row: &mut Vec<u8>) -> bool {
     let is_live = match field {
         Field::Storage => !StorageRow { height, value: fixed(Some(value)) }.is_empty(),

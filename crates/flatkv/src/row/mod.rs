@@ -13,7 +13,7 @@ mod misc;
 mod storage;
 
 pub use account::AccountRow;
-pub(crate) use change::{Change, Op, check, moved_account, moved_row, next_row};
+pub(crate) use change::{Op, check, moved_account, moved_row, next_row};
 pub use code::CodeRow;
 pub use misc::MiscRow;
 pub use storage::StorageRow;

@@ -1,7 +1,7 @@
 //! The rules of one migration, a test for each sentence.
 
 use boundary::{BOUNDARY_KEY, VERSION_KEY, encode_version};
-use changeset::{StoreErrorKind, Write};
+use changeset::{KvPair, StoreErrorKind, Write};
 
 use super::*;
 use crate::error::ErrorKind;
