@@ -235,7 +235,7 @@ pub trait OldLog: Sized {
 }
 
 /// The new store, open for writing. [`Read`] sees the block in work. Metadata rows are rows of the module `migration`.
-pub trait NewStore: Read + Scan + Write + History {
+pub trait NewStore: Read + Scan + Write + History + Send {
     /// An immutable view of a committed version: owned, shared between threads, taking no lock that a commit holds.
     type View: Read + Scan + History + Clone + Send + Sync + 'static;
     /// The state before a flush.

@@ -1,5 +1,6 @@
 //! A flush: the caller's changes, and the block's one advance, worked into both stores. Nothing becomes durable here.
 
+use std::thread;
 use std::time::Instant;
 
 use changeset::{EntrySum, NamedChangeSet, NewStore, OldStore};
@@ -10,6 +11,9 @@ use crate::manager::ManagerSavepoint;
 use crate::mode::{Mode, Route};
 use crate::observer::FlushReport;
 use crate::view::route;
+
+/// Fewer changes than this of one store are not worth a thread: starting one takes as long as some 30 of them.
+const PAIRS_PER_THREAD_MIN: usize = 128;
 
 /// The state before a flush, in all three places that a flush changes.
 struct FlushSavepoint<O: OldStore, N: NewStore> {
@@ -117,17 +121,25 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         Ok(routed)
     }
 
-    /// Applies to both stores whatever the first one says, so that the errors of both are reported. Returns the sum over the
-    /// moved entries as FlatKV's rows have them.
+    /// Applies to both stores whatever the other one says, so that the errors of both are reported. They share nothing: with
+    /// much to do in both, they do it at once. Returns the sum over the moved entries as FlatKV's rows have them.
     fn apply_to_both(&mut self, routed: &Routed) -> Result<EntrySum, Error> {
         let action = "applying a flush";
-        let old = match self.old.as_mut() {
-            Some(old) if !routed.old.is_empty() => old.apply(&routed.old),
-            _ => Ok(()),
-        };
-        let new = match routed.new.is_empty() {
-            true => Ok(EntrySum::default()),
-            false => self.ensure_new()?.apply_moving(&routed.new, &routed.new_moved),
+        let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len()).sum::<usize>();
+        let is_worth_it = count(&routed.old).min(count(&routed.new)) >= PAIRS_PER_THREAD_MIN;
+        if !routed.new.is_empty() {
+            self.ensure_new()?;
+        }
+        let old = self.old.as_mut().filter(|_| !routed.old.is_empty());
+        let new = self.new.as_mut().filter(|_| !routed.new.is_empty());
+        let apply_old = || old.map_or(Ok(()), |old| old.apply(&routed.old));
+        let apply_new = || new.map_or(Ok(EntrySum::default()), |new| new.apply_moving(&routed.new, &routed.new_moved));
+        let (old, new) = match is_worth_it {
+            false => (apply_old(), apply_new()),
+            true => thread::scope(|scope| {
+                let new = scope.spawn(apply_new);
+                (apply_old(), new.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            }),
         };
         match (old, new) {
             (Ok(()), Ok(entered)) => Ok(entered),
