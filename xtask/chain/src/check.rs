@@ -14,6 +14,7 @@ use ferry::Mode;
 
 use crate::model::{self, Model};
 use crate::node::Node;
+use crate::rpc::Header;
 use crate::world::{Last, World};
 
 /// What was compared.
@@ -25,6 +26,8 @@ pub(crate) struct Checked {
     pub(crate) keys: u64,
     pub(crate) txs: u64,
     pub(crate) openings_ms: Vec<u64>,
+    /// Heights, and the milliseconds from the block before, by the engine's clock.
+    pub(crate) block_times: Vec<(u64, f64)>,
     /// Where the node parted that was made to.
     pub(crate) parted_at: Option<u64>,
 }
@@ -48,9 +51,10 @@ pub(crate) fn check(world: &World, last: Last, parts: Option<usize>) -> Result<C
         ensure!(height == *hashes, "no program has told of a height: height={height}");
     }
     // Block 1's header carries what genesis says, which is nothing.
-    for (index, headers) in last.headers.into_iter().enumerate() {
-        for (height, hash) in headers.into_iter().filter(|(height, _)| *height > 0) {
-            agree(&mut told, height, hash, index, "a header")?;
+    checked.block_times = block_times(last.headers.first().map_or(&[], |(_, headers)| headers));
+    for (index, headers) in last.headers {
+        for header in headers.into_iter().filter(|header| header.height > 1) {
+            agree(&mut told, header.height - 1, header.last_app_hash, index, "a header")?;
         }
     }
     if let Some(index) = parts {
@@ -67,6 +71,14 @@ pub(crate) fn check(world: &World, last: Last, parts: Option<usize>) -> Result<C
             .with_context(|| format!("the home of node {} after {:.1?}", node.index, began.elapsed()))?;
     }
     Ok(checked)
+}
+
+fn block_times(headers: &[Header]) -> Vec<(u64, f64)> {
+    const DAY_SECONDS: f64 = 86_400.0;
+    let mut headers: Vec<&Header> = headers.iter().collect();
+    headers.sort_by_key(|header| header.height);
+    let between = |pair: &[&Header]| (pair[1].day_seconds - pair[0].day_seconds).rem_euclid(DAY_SECONDS) * 1_000.0;
+    headers.windows(2).map(|pair| (pair[1].height, between(pair))).collect()
 }
 
 fn agree(told: &mut Told, height: u64, hash: String, node: usize, source: &str) -> Result<()> {

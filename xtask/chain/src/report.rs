@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 use comfy_table::Table;
+use ferry::Mode;
 use serde_json::{Value, json};
 
 use crate::check::Checked;
-use crate::world::{Sample, World};
+use crate::world::{LOADED, Sample, World};
 
 /// How a scenario went.
 pub(crate) struct Report {
@@ -59,6 +60,7 @@ impl Report {
                 keys: 0,
                 txs: 0,
                 openings_ms: Vec::new(),
+                block_times: Vec::new(),
                 parted_at: None,
             },
             samples: Vec::new(),
@@ -77,15 +79,26 @@ impl Report {
         }
     }
 
-    /// Milliseconds a block, over the whole run.
-    fn block_ms(&self) -> Option<f64> {
-        let (first, last) = (self.samples.first()?, self.samples.last()?);
-        let blocks = last.height.checked_sub(first.height).filter(|blocks| *blocks > 0)?;
-        Some((last.at - first.at).as_secs_f64() * 1_000.0 / blocks as f64)
+    /// The median and the longest time of a block, in milliseconds, of the blocks that ran while `is_meant` held for the
+    /// write mode; none if there were none.
+    fn block_ms(&self, is_meant: fn(Mode) -> bool) -> Option<[f64; 2]> {
+        let loaded = self.marks.iter().find(|(_, what)| what == LOADED).map(|(at, _)| *at)?;
+        let samples: Vec<&Sample> = self.samples.iter().filter(|sample| sample.at >= loaded).collect();
+        // Between two looks at the network the mode is known where both agree.
+        let mode = |height: u64| {
+            let after = samples.iter().position(|sample| sample.height >= height)?;
+            let (before, after) = (samples.get(after.checked_sub(1)?)?, samples[after]);
+            (before.mode == after.mode).then_some(after.mode)
+        };
+        let times = self.checked.block_times.iter().filter(|(height, _)| mode(*height).is_some_and(is_meant));
+        let mut times: Vec<f64> = times.map(|(_, ms)| *ms).collect();
+        times.sort_by(f64::total_cmp);
+        Some([*times.get(times.len() / 2)?, *times.last()?])
     }
 
     fn json(&self) -> Value {
         let checked = &self.checked;
+        let (before, moving) = (self.block_ms(is_before), self.block_ms(is_moving));
         let samples = self.samples.iter().map(|sample| {
             json!({
                 "at_ms": sample.at.as_millis() as u64,
@@ -111,7 +124,10 @@ impl Report {
             "kills": self.kills,
             "restarts": self.restarts,
             "opening_max_ms": checked.openings_ms.iter().max(),
-            "block_mean_ms": self.block_ms(),
+            "block_before_median_ms": before.map(|[median, _]| median),
+            "block_before_max_ms": before.map(|[_, max]| max),
+            "block_moving_median_ms": moving.map(|[median, _]| median),
+            "block_moving_max_ms": moving.map(|[_, max]| max),
             "samples": samples.collect::<Vec<_>>(),
             "marks": marks.collect::<Vec<_>>(),
         })
@@ -146,7 +162,8 @@ pub(crate) fn table(reports: &[Report]) -> String {
         "kills",
         "restarts",
         "slowest opening",
-        "block",
+        "block before",
+        "moving",
         "app hash",
     ]);
     for report in reports {
@@ -161,11 +178,24 @@ pub(crate) fn table(reports: &[Report]) -> String {
             report.kills.to_string(),
             report.restarts.to_string(),
             checked.openings_ms.iter().max().map_or_else(String::new, |ms| format!("{ms} ms")),
-            report.block_ms().map_or_else(String::new, |ms| format!("{ms:.0} ms")),
+            median(report.block_ms(is_before)),
+            median(report.block_ms(is_moving)),
             checked.app_hash.chars().take(12).collect(),
         ]);
     }
     table.to_string()
+}
+
+fn median(times: Option<[f64; 2]>) -> String {
+    times.map_or_else(String::new, |[median, _]| format!("{median:.0} ms"))
+}
+
+fn is_before(mode: Mode) -> bool {
+    mode == Mode::MemiavlOnly
+}
+
+fn is_moving(mode: Mode) -> bool {
+    mode.migration().is_some()
 }
 
 /// All of it.

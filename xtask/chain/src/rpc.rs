@@ -10,6 +10,16 @@ const TIMEOUT_SECONDS: u64 = 10;
 /// The most headers that the engine gives at once.
 const HEADERS_MAX: u64 = 20;
 
+/// A block's header.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) height: u64,
+    /// The app hash of the block before: that of block H stands in header H + 1.
+    pub(crate) last_app_hash: String,
+    /// The block's time, in seconds since midnight.
+    pub(crate) day_seconds: f64,
+}
+
 /// A node's engine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rpc {
@@ -51,19 +61,23 @@ impl Rpc {
         answer["block"]["data"]["txs"].as_array().into_iter().flatten().map(decode).collect()
     }
 
-    /// The app hashes that the headers up to `last` carry, with their heights: that of block H stands in header H + 1.
-    pub(crate) fn header_app_hashes(self, last: u64) -> Result<Vec<(u64, String)>> {
-        let mut hashes = Vec::new();
+    /// The headers up to `last`, in no order.
+    pub(crate) fn headers(self, last: u64) -> Result<Vec<Header>> {
+        let mut headers = Vec::new();
         for first in (1..=last).step_by(HEADERS_MAX as usize) {
             let to = last.min(first + HEADERS_MAX - 1);
             let answer = self.get(&format!("blockchain?minHeight={first}&maxHeight={to}"))?;
             for meta in answer["block_metas"].as_array().into_iter().flatten() {
                 let header = &meta["header"];
-                let hash = header["app_hash"].as_str().context("a header without an app hash")?;
-                hashes.push((number(&header["height"])? - 1, hash.to_lowercase()));
+                let text = |name: &str| header[name].as_str().with_context(|| format!("a header without {name}"));
+                headers.push(Header {
+                    height: number(&header["height"])?,
+                    last_app_hash: text("app_hash")?.to_lowercase(),
+                    day_seconds: day_seconds(text("time")?)?,
+                });
             }
         }
-        Ok(hashes)
+        Ok(headers)
     }
 
     fn get(self, call: &str) -> Result<Value> {
@@ -82,9 +96,33 @@ fn number(value: &Value) -> Result<u64> {
     value.as_str().and_then(|text| text.parse().ok()).with_context(|| format!("not a number: {value}"))
 }
 
+/// The time of day in `2026-01-31T23:59:59.123456789Z`.
+fn day_seconds(time: &str) -> Result<f64> {
+    let of_day = time.split_once('T').and_then(|(_, of_day)| of_day.strip_suffix('Z'));
+    let parts: Option<Vec<f64>> = of_day.map(|text| text.split(':').map_while(|part| part.parse().ok()).collect());
+    match parts.as_deref() {
+        Some([hours, minutes, seconds]) => Ok((hours * 60.0 + minutes) * 60.0 + seconds),
+        _ => bail!("not a time: {time}"),
+    }
+}
+
 fn decode(value: &Value) -> Result<Vec<u8>> {
     match value.as_str() {
         Some(text) => BASE64_STANDARD.decode(text).context("not base64"),
         None => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_time_is_read_with_its_fraction() {
+        assert_eq!(day_seconds("2026-01-31T01:02:03.25Z").expect("a time"), 3723.25);
+        assert_eq!(day_seconds("2026-01-31T00:00:10Z").expect("a time"), 10.0);
+        for text in ["", "2026-01-31", "2026-01-31T01:02Z", "2026-01-31T01:02:xZ"] {
+            assert!(day_seconds(text).is_err(), "{text}");
+        }
     }
 }

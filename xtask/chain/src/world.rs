@@ -18,7 +18,7 @@ use crate::config::{self, VALIDATORS};
 use crate::load::{self, AUTHORITY, DROP, Load};
 use crate::node::Node;
 use crate::process::LOOK_EVERY;
-use crate::rpc::Rpc;
+use crate::rpc::{Header, Rpc};
 
 /// No new block for so long is a frozen chain. Patient: the machine may have other work.
 const FROZEN: Duration = Duration::from_secs(90);
@@ -26,6 +26,11 @@ const FROZEN: Duration = Duration::from_secs(90);
 const SAMPLE_EVERY: Duration = Duration::from_millis(300);
 /// How often a decision is sent again that a killed node may have taken with it.
 const SEND_AGAIN: Duration = Duration::from_secs(5);
+
+/// The mark of the moment from which there is load.
+pub(crate) const LOADED: &str = "load";
+/// Blocks under load before anything is done, to compare block times with.
+const BLOCKS_BEFORE: u64 = 12;
 
 /// How far the network was at a moment.
 #[derive(Clone, Debug)]
@@ -59,8 +64,8 @@ pub(crate) struct World {
 pub(crate) struct Last {
     /// The transactions of all blocks, by height from 1.
     pub(crate) blocks: Vec<Vec<Vec<u8>>>,
-    /// By node: the app hashes that its headers carry.
-    pub(crate) headers: Vec<Vec<(u64, String)>>,
+    /// By node: its headers.
+    pub(crate) headers: Vec<(usize, Vec<Header>)>,
 }
 
 impl World {
@@ -97,8 +102,8 @@ impl World {
             self.decide(Action::Airdrop { seed, count: DROP })?;
         }
         self.load = Some(Load::start(self.seed, self.nodes.iter().map(Node::rpc).collect()));
-        self.wait_blocks(5)?;
-        self.mark("load");
+        self.mark(LOADED);
+        self.wait_blocks(BLOCKS_BEFORE)?;
         Ok(())
     }
 
@@ -240,8 +245,8 @@ impl World {
         // The block that a node works on when it is stopped: its transactions are part of what is compared.
         let heights = running.iter().map(|index| self.nodes[*index].rpc().height()).collect::<Result<Vec<_>>>()?;
         let last = heights.into_iter().min().unwrap_or(0);
-        let headers =
-            running.iter().map(|index| self.nodes[*index].rpc().header_app_hashes(last)).collect::<Result<_>>()?;
+        let headers = running.iter().map(|index| Ok((*index, self.nodes[*index].rpc().headers(last)?)));
+        let headers = headers.collect::<Result<_>>()?;
         // The newest height of any node is taken last: blocks behind it are empty of load.
         let newest = self.any(Rpc::height)?;
         let blocks = (1..=newest).map(|height| self.any(|node| node.txs(height))).collect::<Result<_>>()?;
