@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Output;
 use crate::{
-    config, ctl, demo, digest, explain, gen_docs, generate, inspect, journal, replay, rollback, run, snapshot, status,
-    top,
+    config, ctl, demo, digest, explain, gen_docs, generate, inspect, journal, plan, replay, rollback, run, snapshot,
+    status, top,
 };
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
@@ -36,6 +36,7 @@ pub(crate) enum Command {
     Gen(generate::Args),
     Inspect(inspect::Args),
     Journal(journal::Args),
+    Plan(plan::Args),
     Replay(replay::Args),
     Rollback(rollback::Args),
     Run(run::Args),

@@ -52,6 +52,9 @@ pub(crate) enum Failure {
     /// Bytes that are no row's key.
     #[error("bytes are no physical key: expected a module's name, a slash and a key, key={key}")]
     NotAPhysicalKey { key: String },
+    /// A place for a sample in the home that is to stay as it is.
+    #[error("the scratch directory must not lie in the home: name one outside of it with --scratch, scratch={} home={}", scratch.display(), home.display())]
+    ScratchInHome { scratch: PathBuf, home: PathBuf },
     /// A worker of the program died.
     #[error("a {what} thread panicked, this is a bug in ferry")]
     ThreadPanicked { what: &'static str },
@@ -68,7 +71,8 @@ impl Failure {
             Self::NotADigest { .. }
             | Self::NotAJournal { .. }
             | Self::JournalsApart { .. }
-            | Self::NotAPhysicalKey { .. } => Exit::Usage,
+            | Self::NotAPhysicalKey { .. }
+            | Self::ScratchInHome { .. } => Exit::Usage,
             Self::NoJournal { .. } | Self::NoFlatKv { .. } => Exit::Unfinished,
             Self::Gap { .. } | Self::ThreadPanicked { .. } => Exit::Other,
             Self::EndsEarly { .. } => Exit::Unfinished,

@@ -28,6 +28,7 @@ mod journal;
 mod keyspace;
 mod logging;
 mod output;
+mod plan;
 mod progress;
 mod replay;
 mod rollback;
@@ -73,6 +74,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Gen(args) => generate::run(args, cli.output, &signals),
         Command::Inspect(args) => inspect::run(args, cli.output),
         Command::Journal(args) => journal::run(args, cli.output),
+        Command::Plan(args) => plan::run(args, cli.output, &signals),
         Command::Replay(args) => replay::run(args, cli.output, &signals),
         Command::Rollback(args) => rollback::run(args, cli.output),
         Command::Run(args) => run::run(args, cli.output, &signals),

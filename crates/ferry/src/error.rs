@@ -191,6 +191,49 @@ pub enum Error {
         /// The last block.
         newest: u64,
     },
+    /// A directory that should hold nothing.
+    #[error("the directory is not empty; name a new or an empty one: path={}", path.display())]
+    NotEmpty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A rehearsal in the home that it is to leave alone.
+    #[error("a rehearsal must not lie in its home, nor around it; name another directory: path={} home={}", path.display(), home.display())]
+    RehearsalPlace {
+        /// The directory.
+        path: PathBuf,
+        /// The home.
+        home: PathBuf,
+    },
+    /// A rehearsal of a home whose FlatKV somebody writes.
+    #[error("a node has this home open, and its FlatKV cannot be copied meanwhile; stop the node, or rehearse a copy: home={}", home.display())]
+    RehearsalOfRunning {
+        /// The home.
+        home: PathBuf,
+    },
+    /// A rehearsal that would lead nowhere.
+    #[error(
+        "a rehearsal needs a batch size that is not 0 and ends where a migration ends: mode={mode} batch_keys={batch_keys}"
+    )]
+    RehearsalTerms {
+        /// The mode asked for.
+        mode: Mode,
+        /// The batch size asked for.
+        batch_keys: u64,
+    },
+    /// Too little room.
+    #[error("there is too little room; make some, or name a directory on another disk: path={} needed_bytes={needed} free_bytes={free}", path.display())]
+    NoRoom {
+        /// A directory on the file system.
+        path: PathBuf,
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// A thread that counted keys panicked.
+    #[error("a thread that counted keys panicked, this is a bug in ferry; nothing was changed")]
+    CountPanicked,
     /// Views of an earlier opening are alive in this process.
     #[error("views of this home are open in this process; drop them first: home={} open={open}", home.display())]
     ViewsOpen {
@@ -223,18 +266,22 @@ impl Error {
             | Self::NotRunning { .. }
             | Self::Settings(_)
             | Self::SocketPathTooLong { .. } => ErrorKind::Configuration,
-            Self::ImportHeight { .. } | Self::NoSocket { .. } => ErrorKind::Refused,
+            Self::ImportHeight { .. } | Self::NoSocket { .. } | Self::NotEmpty { .. } | Self::NoRoom { .. } => {
+                ErrorKind::Refused
+            }
             Self::ImportTarget { .. }
             | Self::DriveTarget { .. }
             | Self::Answer { .. }
             | Self::HeightGone { .. }
+            | Self::RehearsalPlace { .. }
+            | Self::RehearsalTerms { .. }
             | Self::DigestsApart { .. } => ErrorKind::Input,
             Self::MemiavlBehind { .. } => ErrorKind::Retry,
             Self::SocketInUse { .. } => ErrorKind::Locked,
             Self::Metrics(_) => ErrorKind::Io,
             Self::ValueLength { .. } | Self::Row { .. } => ErrorKind::Corruption,
-            Self::ImportPanicked | Self::ReaderPanicked => ErrorKind::Poisoned,
-            Self::ViewsOpen { .. } => ErrorKind::Locked,
+            Self::ImportPanicked | Self::ReaderPanicked | Self::CountPanicked => ErrorKind::Poisoned,
+            Self::ViewsOpen { .. } | Self::RehearsalOfRunning { .. } => ErrorKind::Locked,
             Self::TemporaryDirectory { .. } | Self::Io { .. } => ErrorKind::Io,
             Self::Switch { .. } => ErrorKind::Corruption,
         }

@@ -11,7 +11,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use memiavl::Lock;
+use memiavl::{Lock, LockState};
 
 use crate::error::Error;
 use crate::reclaim;
@@ -72,6 +72,20 @@ impl Home {
         let is_there = holds_something(&self.memiavl) || holds_something(&self.flatkv) || self.switch().exists();
         let no_node = || Error::NoNode { home: self.root.clone(), expected: self.memiavl.clone() };
         is_there.then_some(()).ok_or_else(no_node)
+    }
+
+    /// Whether a process has the home or its memiavl open for writing. Looks, and takes no lock.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn writer(&self) -> Result<LockState, Error> {
+        for lock in [self.state_commit.join("ferry.lock"), self.memiavl.join("LOCK")] {
+            let found = Lock::look(&lock)?;
+            if found != LockState::Free {
+                return Ok(found);
+            }
+        }
+        Ok(LockState::Free)
     }
 
     /// Takes the lock on the whole home: over both stores, and over replacing one.

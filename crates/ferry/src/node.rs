@@ -142,6 +142,14 @@ impl Node {
         Ok(self.engine.set_batch(BatchLimit { keys, bytes })?)
     }
 
+    /// Changes how much a block moves, in keys and in bytes; as [`set_batch_size`](Self::set_batch_size).
+    ///
+    /// # Errors
+    /// A block in work.
+    pub fn set_batch(&mut self, limit: BatchLimit) -> Result<(), Error> {
+        Ok(self.engine.set_batch(limit)?)
+    }
+
     /// Goes one step along the chain of modes. The step is not persisted by itself: ask for it on every block.
     ///
     /// # Errors

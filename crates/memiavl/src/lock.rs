@@ -28,6 +28,16 @@ pub struct LockHolder {
     pub command: String,
 }
 
+/// What a look at a lock file tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockState {
+    /// Nobody holds it, as far as can be seen.
+    Free,
+    /// Somebody does; who, where the system tells.
+    Held(Option<LockHolder>),
+}
+
 /// The lock, held until it is dropped.
 ///
 /// A lock file that the lock itself made goes with it, unless [`keep`](Self::keep) is called: a directory that cannot be
@@ -65,20 +75,35 @@ impl Lock {
         }
     }
 
+    /// Looks who holds the lock whose file is at `path`, and takes nothing, so that nobody who comes meanwhile is refused.
+    /// An flock of another user's process cannot be seen.
+    ///
+    /// # Errors
+    /// I/O. A file that is not there is a lock that nobody holds.
+    pub fn look(path: &Path) -> Result<LockState> {
+        let io = |source| Error::Io { doing: Doing::Lock, path: path.to_owned(), source };
+        let file = match File::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LockState::Free),
+            opened => opened.map_err(io)?,
+        };
+        let mut whole_file = whole_file();
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut whole_file)).map_err(|error| io(error.into()))?;
+        let found = file.metadata().map_err(io)?;
+        let id = (found.dev(), found.ino());
+        // Closed first: what is open here is not what is looked for.
+        drop(file);
+        let holder = holder(id);
+        let is_held = i32::from(whole_file.l_type) != libc::F_UNLCK || holder.is_some();
+        Ok(if is_held { LockState::Held(holder) } else { LockState::Free })
+    }
+
     /// Leaves the file in place when the lock is dropped.
     pub fn keep(&mut self) {
         self.goes_with_it = false;
     }
 
     fn try_ofd(&self) -> io::Result<bool> {
-        let whole_file = libc::flock {
-            l_type: libc::F_WRLCK as libc::c_short,
-            l_whence: libc::SEEK_SET as libc::c_short,
-            l_start: 0,
-            l_len: 0,
-            l_pid: 0,
-        };
-        match fcntl(&self.file, FcntlArg::F_OFD_SETLK(&whole_file)) {
+        match fcntl(&self.file, FcntlArg::F_OFD_SETLK(&whole_file())) {
             Ok(_) => Ok(true),
             Err(Errno::EAGAIN | Errno::EACCES) => Ok(false),
             Err(error) => Err(error.into()),
@@ -110,6 +135,17 @@ impl Drop for Lock {
         {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the lock file");
         }
+    }
+}
+
+/// A lock for writing on all of a file.
+fn whole_file() -> libc::flock {
+    libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
     }
 }
 
@@ -202,6 +238,21 @@ mod tests {
         assert_eq!(refused(&path), this_process());
         drop(other);
         drop(Lock::acquire(&path).expect("free"));
+    }
+
+    #[test]
+    fn a_look_tells_who_holds_the_lock_and_takes_nothing() {
+        let (_keep, path) = in_temporary_directory();
+        assert_eq!(Lock::look(&path).expect("looks"), LockState::Free);
+        assert!(!path.exists(), "a look makes no file");
+        let mut lock = Lock::acquire(&path).expect("free");
+        lock.keep();
+        assert_eq!(Lock::look(&path).expect("looks"), LockState::Held(this_process()));
+        drop(lock);
+        assert_eq!(Lock::look(&path).expect("looks"), LockState::Free);
+        let other = File::open(&path).expect("opens");
+        other.lock().expect("flock");
+        assert_eq!(Lock::look(&path).expect("looks"), LockState::Held(this_process()));
     }
 
     #[test]

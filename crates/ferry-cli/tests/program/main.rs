@@ -4,6 +4,7 @@ mod common;
 
 mod looking;
 mod made_up_state;
+mod plan;
 mod read_only;
 mod refusals;
 mod replay_agrees;

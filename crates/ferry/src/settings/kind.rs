@@ -118,7 +118,9 @@ impl Kind {
 
 fn check_stores(names: &[String]) -> Result<(), Wrong> {
     for (at, name) in names.iter().enumerate() {
-        let is_name = !name.is_empty() && !name.contains('/') && !name.contains(char::is_whitespace);
+        // A slash would end the name in a physical key, a comma in a variable.
+        let cannot_be = |char: char| char == '/' || char == ',' || char.is_whitespace() || char.is_control();
+        let is_name = !name.is_empty() && !name.contains(cannot_be);
         if !is_name || RESERVED_STORES.contains(&name.as_str()) {
             return Err(Wrong::Store { name: name.clone() });
         }

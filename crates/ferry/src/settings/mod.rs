@@ -12,6 +12,7 @@ mod value;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 pub use error::{Origin, SettingsError, Wrong};
 pub use kind::{Kind, Setting};
@@ -171,6 +172,11 @@ impl Settings {
         let best = known.max_by(|left, right| left.0.total_cmp(&right.0));
         best.filter(|(likeness, _)| *likeness >= LIKENESS_MIN).map(|(_, key)| key.to_owned())
     }
+}
+
+/// A span of time as settings have it: `500ms`, `10s`, `5min`, `2h`, `1d`; none if the text is none.
+pub fn parse_span(text: &str) -> Option<Duration> {
+    value::milliseconds(text).map(Duration::from_millis)
 }
 
 fn read_text(path: &Path) -> Result<String, SettingsError> {

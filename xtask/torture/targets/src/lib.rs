@@ -7,8 +7,8 @@
 //! - `trees`: a memiavl tree from damaged files.
 //! - `changelog`: a segment, read and mended.
 //!
-//! Invariants: nothing here builds RocksDB, so that a fuzzer's build takes a minute. Two things are included as files from
-//! crates that do: the row codecs of `flatkv`, and the reader of recordings of `ferry-cli`.
+//! Invariants: nothing here builds RocksDB, so that a fuzzer's build takes a minute. Three things are included as files
+//! from crates that do: the row codecs of `flatkv`, the reader of recordings of `ferry-cli`, and that of settings of `ferry`.
 
 // The tests in the included files belong to their own crates.
 #![cfg(not(test))]
@@ -22,6 +22,7 @@ pub use migrate_core::{self, Mode};
 mod changelog;
 mod codecs;
 mod recordings;
+mod settings;
 mod trees;
 
 #[path = "../../../../crates/ferry-cli/src/blocks/mod.rs"]
@@ -42,13 +43,14 @@ mod row;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     ("blocks_file", recordings::blocks_file),
     ("boundary", codecs::boundary),
     ("changelog_segment", changelog::segment),
     ("messages", codecs::messages),
     ("node_layout", trees::node_layout),
     ("row_codecs", codecs::rows),
+    ("settings_file", settings::file),
     ("snapshot_open", trees::snapshot_open),
 ];
 
