@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::output::Output;
 use crate::{
     config, ctl, demo, digest, explain, gen_docs, generate, inspect, journal, plan, replay, rollback, run, snapshot,
-    status, top,
+    status, top, verify,
 };
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Snapshot(snapshot::Args),
     Status(status::Args),
     Top(top::Args),
+    Verify(verify::Args),
     #[command(hide = true)]
     GenDocs(gen_docs::Args),
 }

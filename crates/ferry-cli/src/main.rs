@@ -41,6 +41,7 @@ mod status_line;
 mod table;
 mod top;
 mod units;
+mod verify;
 mod words;
 
 use std::process::ExitCode;
@@ -81,6 +82,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Snapshot(args) => snapshot::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
         Command::Top(args) => top::run(args, &signals),
+        Command::Verify(args) => verify::run(args, cli.output, &signals),
         Command::GenDocs(args) => gen_docs::run(args),
     }
 }

@@ -61,6 +61,11 @@ pub(crate) fn text(text: &str) -> io::Result<()> {
     }
 }
 
+/// One record of a command's ndjson, for those that are told as they come.
+pub(crate) fn line<R: Report, T: Serialize>(record: &'static str, fields: &T) -> serde_json::Result<String> {
+    serde_json::to_string(&Headed::new(R::COMMAND, Some(record), fields))
+}
+
 /// Says a line on stderr. Where nobody reads it there is nobody to tell, and the work goes on.
 pub(crate) fn note(line: &str) {
     match writeln!(io::stderr(), "{line}") {

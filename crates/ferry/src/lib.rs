@@ -62,6 +62,7 @@ pub mod rehearsal;
 mod replace;
 mod rollback;
 pub mod settings;
+mod verify;
 mod watch;
 
 pub use boundary::{self, Boundary};
@@ -100,6 +101,7 @@ pub use read::read_home;
 pub use replace::Replacement;
 pub use rollback::{plan_rollback, roll_back};
 pub use settings::Settings;
+pub use verify::{Check, Finding, FindingKind, VerifyProgress, VerifyReport, VerifyRequest, verify_home, verify_view};
 pub use watch::{node_source, views_source};
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};
 

@@ -71,6 +71,10 @@ impl<'a> Fields<'a> {
         self.rest
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Nothing may follow.
     pub(crate) fn end(self) -> Result<()> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.wrong()) }

@@ -75,6 +75,16 @@ pub enum FlatKvError {
         #[source]
         source: RowError,
     },
+    /// A row that says it was written by a block that has not happened.
+    #[error("stored row is of a later block: key={} expected=0..={version} got={got}", Hex(key))]
+    RowAhead {
+        /// The physical key.
+        key: Vec<u8>,
+        /// The last committed version.
+        version: u64,
+        /// The height in the row.
+        got: u64,
+    },
     /// A metadata record that its encoder cannot have written.
     #[error("stored record does not decode: record={record} at={at}")]
     Record {
@@ -201,6 +211,7 @@ impl FlatKvError {
         match self {
             Self::Key(KeyError::Physical { .. })
             | Self::Row { .. }
+            | Self::RowAhead { .. }
             | Self::Record { .. }
             | Self::Counts { .. }
             | Self::Missing { .. }

@@ -65,10 +65,21 @@ impl Totals {
         Some(Self { rows: self.rows.checked_sub(other.rows)?, bytes: self.bytes.checked_sub(other.bytes)? })
     }
 
+    /// Both together, as far as they can be counted.
+    pub(crate) fn saturating_add(self, other: Self) -> Self {
+        Self { rows: self.rows.saturating_add(other.rows), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+
+    /// Takes a row's count away.
+    pub(crate) fn uncount(&mut self, key: &[u8], row: &[u8]) {
+        self.rows = self.rows.wrapping_sub(1);
+        self.bytes = self.bytes.wrapping_sub(key.len() as u64 + row.len() as u64);
+    }
+
     /// Counts a row.
     pub(crate) fn count(&mut self, key: &[u8], row: &[u8]) {
-        self.rows += 1;
-        self.bytes += key.len() as u64 + row.len() as u64;
+        self.rows = self.rows.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(key.len() as u64 + row.len() as u64);
     }
 }
 

@@ -40,6 +40,7 @@
 //! ```
 
 mod accounts;
+mod audit;
 mod block;
 mod bulk;
 mod codec;
@@ -57,6 +58,7 @@ mod log_tail;
 mod meta;
 mod open;
 mod options;
+mod patient;
 mod probe;
 mod rollback;
 mod row;
@@ -74,6 +76,7 @@ mod verify;
 mod view;
 
 pub use accounts::Accounts;
+pub use audit::{Audit, LoggedRow, PartDifference, Presence, RowMend, RowRange, Search, Tally};
 pub use block::Savepoint;
 pub use bulk::{BulkBlock, BulkLoad, Loaded, Run};
 pub use error::{FlatKvError, Result};
@@ -84,6 +87,7 @@ pub use lattice::Totals;
 pub use lock::Holder;
 pub use open::{check_ours, check_place};
 pub use options::{Durability, FORMAT, Options};
+pub use patient::Patient;
 pub use probe::{Probe, probe};
 pub use row::{AccountRow, CodeRow, MiscRow, RowError, StorageRow, check_row};
 pub use row_history::LocatedRow;

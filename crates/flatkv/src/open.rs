@@ -91,17 +91,22 @@ impl FlatKv {
     /// As [`open_read_only`](Self::open_read_only); a directory inside the store's.
     pub fn open_secondary(dir: &Path, own_dir: &Path, options: &Options) -> Result<View> {
         check_present(dir)?;
-        if is_inside(dir, own_dir)? {
-            return Err(FlatKvError::SecondaryInside { path: dir.to_owned(), secondary: own_dir.to_owned() });
-        }
-        fs::create_dir_all(own_dir).map_err(|source| io_error("create directory", own_dir, source))?;
-        // A secondary's tables can be deleted by the writer: only those that stay open can be read on.
-        let options = Options { open_files_max: -1, ..options.clone() };
-        let settings = database(&options, false);
-        let db = DB::open_cf_descriptors_as_secondary(&settings, dir, own_dir, families(&options))
-            .map_err(|error| open_error(dir, error))?;
+        let db = open_secondary_db(dir, own_dir, options)?;
         View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })), 0)
     }
+}
+
+/// The database of a store that a writer may hold; its own files go to `own_dir`.
+pub(crate) fn open_secondary_db(dir: &Path, own_dir: &Path, options: &Options) -> Result<DB> {
+    if is_inside(dir, own_dir)? {
+        return Err(FlatKvError::SecondaryInside { path: dir.to_owned(), secondary: own_dir.to_owned() });
+    }
+    fs::create_dir_all(own_dir).map_err(|source| io_error("create directory", own_dir, source))?;
+    // A secondary's tables can be deleted by the writer: only those that stay open can be read on.
+    let options = Options { open_files_max: -1, ..options.clone() };
+    let settings = database(&options, false);
+    DB::open_cf_descriptors_as_secondary(&settings, dir, own_dir, families(&options))
+        .map_err(|error| open_error(dir, error))
 }
 
 fn open_writer(dir: &Path, options: &Options) -> Result<FlatKv> {
@@ -118,7 +123,7 @@ fn open_writer(dir: &Path, options: &Options) -> Result<FlatKv> {
 ///
 /// A power cut makes them in the last batch, which was never acknowledged, and in every batch that was left to the operating
 /// system. Anywhere else they are damage.
-fn open_log(
+pub(crate) fn open_log(
     dir: &Path,
     options: &Options,
     create: bool,
@@ -228,7 +233,7 @@ fn remove_leftover(dir: &Path) -> Result<()> {
 }
 
 /// RocksDB's refusal, as [`FlatKvError::Locked`] when it is about the lock.
-fn open_error(dir: &Path, source: rocksdb::Error) -> FlatKvError {
+pub(crate) fn open_error(dir: &Path, source: rocksdb::Error) -> FlatKvError {
     let path = dir.to_owned();
     let words = source.as_ref();
     let is_lock =
@@ -271,7 +276,7 @@ fn check_empty(view: &View) -> Result<()> {
 }
 
 /// Every block that has a handoff which the old store may still need has it. Blocks behind the last handoff have none.
-fn check_handoffs(view: &View, span: Span) -> Result<()> {
+pub(crate) fn check_handoffs(view: &View, span: Span) -> Result<()> {
     let Some(needed) = view.needed_handoffs() else { return Ok(()) };
     for height in *needed.start().max(&span.first)..=*needed.end() {
         let present = view.source().get(Family::Handoff, &height.to_be_bytes(), |_| Ok(()))?;

@@ -11,7 +11,7 @@ use crate::scan::Committed;
 use crate::view::View;
 
 /// How far a whole walk reads ahead: it is sequential, and its blocks are not wanted in the cache.
-const READAHEAD_BYTES: usize = 2 << 20;
+pub(crate) const READAHEAD_BYTES: usize = 2 << 20;
 
 /// A row as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]

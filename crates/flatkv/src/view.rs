@@ -154,9 +154,43 @@ impl View {
             Some(span) => stored_block(&source, span.last)?.last_handoff,
             None => None,
         };
-        let lattices = load_lattices(&source)?;
+        let lattices = load_lattices(&source, &mut Err)?;
         let rows = RowCache::new(row_cache_bytes, span.map(|span| span.last)).map(Arc::new);
         Ok(Self::new(source, Progress { span, changelog_synced, last_handoff }, lattices, rows))
+    }
+
+    /// The view of what a source holds as far as its metadata decodes, and what does not.
+    pub(crate) fn load_sound(source: Source) -> Result<(Self, Vec<FlatKvError>)> {
+        let mut faults = Vec::new();
+        let mut integer = |key, record| match source.get(Family::Meta, key, |bytes| u64_record(record, bytes)) {
+            Err(error @ FlatKvError::Record { .. }) => {
+                faults.push(error);
+                Ok(None)
+            }
+            read => read,
+        };
+        let version = integer(meta::VERSION, "version")?;
+        let first = integer(meta::FIRST, "first")?;
+        let changelog_synced = integer(meta::CHANGELOG_SYNCED, "changelog_synced")?.unwrap_or_default();
+        if let (None, Some(_)) | (Some(_), None) = (first, version) {
+            let (expected, got) = (format!("first {first:?} up to it"), format!("{version:?}"));
+            faults.push(FlatKvError::Disagree { what: "version", expected, got });
+        }
+        let last = version.or(first);
+        let span = last.map(|last| Span { first: first.unwrap_or(last).min(last), last });
+        let last_handoff = match span.map(|span| stored_block(&source, span.last)).transpose() {
+            Ok(block) => block.and_then(|block| block.last_handoff),
+            Err(error @ (FlatKvError::Record { .. } | FlatKvError::Missing { .. })) => {
+                faults.push(error);
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let lattices = load_lattices(&source, &mut |error| {
+            faults.push(error);
+            Ok(())
+        })?;
+        Ok((Self::new(source, Progress { span, changelog_synced, last_handoff }, lattices, None), faults))
     }
 
     /// The view of what a commit has just written.
@@ -172,14 +206,18 @@ pub(crate) fn stored_block(source: &Source, height: u64) -> Result<StoredBlock> 
     block.ok_or(FlatKvError::Missing { record: "block", height })
 }
 
-fn load_lattices(source: &Source) -> Result<Lattices> {
+/// All entries; `refused` says what becomes of one that does not decode.
+fn load_lattices(source: &Source, refused: &mut dyn FnMut(FlatKvError) -> Result<()>) -> Result<Lattices> {
     let mut options = rocksdb::ReadOptions::default();
     options.set_iterate_range(rocksdb::PrefixRange(meta::LATTICE_PREFIX));
     let mut entries = Committed::new(source, Family::Meta, options, ScanOrder::Ascending);
     let mut lattices = Lattices::default();
     while entries.advance()? {
         let Some((key, value)) = entries.item() else { break };
-        lattices.insert(meta::lattice_part(key)?, Entry::decode(value)?);
+        match meta::lattice_part(key).and_then(|part| Ok((part, Entry::decode(value)?))) {
+            Ok((part, entry)) => lattices.insert(part, entry),
+            Err(error) => refused(error)?,
+        }
     }
     Ok(lattices)
 }

@@ -29,6 +29,8 @@ mod avx2;
 mod compress;
 mod element;
 mod kernel;
+mod probe;
 mod state;
 
+pub use probe::Probe;
 pub use state::{LIMBS, LtHash, Root, STATE_BYTES, StateError};

@@ -100,6 +100,11 @@ impl LtHash {
         state
     }
 
+    /// A limb, counted as `kernel` does.
+    pub(crate) fn limb(&self, at: usize) -> u16 {
+        self.limbs[at]
+    }
+
     fn combine(&mut self, key: &[u8], value: &[u8], sign: Sign) {
         if let Some(root) = root_node(key, value) {
             Kernel::detect().combine(&mut self.limbs, &root, sign);

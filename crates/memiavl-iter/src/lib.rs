@@ -29,6 +29,7 @@
 //! # Ok::<(), memiavl_iter::Error>(())
 //! ```
 
+mod audit;
 mod checked;
 mod error;
 mod hash;
@@ -44,6 +45,7 @@ mod snapshot;
 mod tree;
 mod verify;
 
+pub use audit::Fault;
 pub use error::{Error, Field, NameProblem};
 pub use hash::{EMPTY_ROOT, branch_hash, leaf_hash, leaf_hash_of_value_hash};
 pub use layout::{

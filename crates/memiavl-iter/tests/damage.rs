@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::ops::Bound;
+use std::ops::{Bound, ControlFlow};
 
 use changeset::StoreErrorKind;
 use memiavl_iter::{Error, Field, NodeId, TreeSnapshot, encode_branch};
@@ -45,12 +45,29 @@ fn is_the_original(files: &Files, original: &Files) -> bool {
     (&files.nodes, &files.leaves, &files.kvs) == (&original.nodes, &original.leaves, &original.kvs)
 }
 
+/// Whether the audit finds something, its ranges as small as they can be or taken at once.
+fn is_faulty(tree: &TreeSnapshot<&[u8]>) -> bool {
+    let audit = |step: u32| {
+        let mut faults = 0;
+        let mut go_on = |_| ControlFlow::Continue(());
+        for start in (0..tree.leaf_count()).step_by(step as usize) {
+            let range = start..start.saturating_add(step);
+            tree.audit_leaves(range.clone(), &mut go_on, &mut |_| faults += 1);
+            tree.audit_branches(range, &mut go_on, &mut |_| faults += 1);
+        }
+        faults
+    };
+    assert_eq!(audit(1), audit(u32::MAX), "ranges do not matter");
+    audit(u32::MAX) > 0
+}
+
 /// The damage is found when the tree is opened or verified, or only the version in the metadata differs: the snapshot's
 /// commit info answers for that (see the snapshot's tests).
 fn check_found(damaged: &Files, original: &Files, what: &str) {
     let Ok(tree) = damaged.open() else { return };
     read_everything(&tree);
     let root = original.open().expect("opens").root_hash();
+    assert_eq!(is_faulty(&tree), tree.verify().is_err(), "the audit in ranges says something else: {what}");
     let found = tree.verify().is_err() || tree.root_hash() != root;
     assert!(found || is_the_original(damaged, original), "silent: {what}");
     if is_the_original(damaged, original) {

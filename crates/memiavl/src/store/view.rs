@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use changeset::{AppHash, ChangelogEntry, CommitInfo, Hash, seal_entry};
+use memiavl_iter::TreeSnapshot;
 
 use crate::changelog::{Changelog, LogOptions};
 use crate::error::Error;
@@ -13,7 +14,7 @@ use crate::multitree::{Committed, Forest};
 use crate::open::CHANGELOG;
 use crate::snapshot::write_store;
 use crate::store::read::impl_reads;
-use crate::tree::{RankedLeaves, Tree};
+use crate::tree::{RankedLeaves, Reading, Tree};
 
 /// An immutable view of a committed version. It owns what it reads and takes no lock: the store may commit, rewrite its
 /// snapshot or close meanwhile.
@@ -54,7 +55,20 @@ impl View {
     /// # Errors
     /// A module that does not exist.
     pub fn leaves(&self, module: &str, ranks: Range<u64>) -> Result<RankedLeaves<'_>, Error> {
-        Ok(self.tree(module)?.ranked_leaves(ranks))
+        Ok(self.tree(module)?.ranked_leaves(ranks, Reading::Checked))
+    }
+
+    /// As [`leaves`](Self::leaves), without a look at any leaf's hash: for who checks the snapshot's files beside.
+    ///
+    /// # Errors
+    /// A module that does not exist.
+    pub fn plain_leaves(&self, module: &str, ranks: Range<u64>) -> Result<RankedLeaves<'_>, Error> {
+        Ok(self.tree(module)?.ranked_leaves(ranks, Reading::Plain))
+    }
+
+    /// The snapshot trees that the view's trees stand on, in name order; a tree that has only nodes in memory has none.
+    pub fn mapped_trees(&self) -> impl Iterator<Item = (&str, &Arc<TreeSnapshot>)> {
+        self.forest().trees().iter().filter_map(|named| Some((&*named.name, named.tree.mapped_base()?)))
     }
 
     /// Writes the view's trees into the new directory `dir` as a store of its own. Those that `emptied` names have no leaf

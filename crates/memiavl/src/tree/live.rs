@@ -53,6 +53,11 @@ impl Tree {
         is_its_root.then_some(base)
     }
 
+    /// The snapshot's tree that this one stands on; none if it has only nodes in memory.
+    pub(crate) fn mapped_base(&self) -> Option<&Arc<TreeSnapshot>> {
+        self.base.as_ref()
+    }
+
     /// The version of the last commit; 0 before the first.
     pub(crate) fn version(&self) -> u32 {
         self.version

@@ -20,5 +20,6 @@ pub(crate) use hash::Unhashed;
 pub(crate) use live::{Tree, narrow, next_version};
 pub(crate) use node::{At, Base, Body, MemNode, Side};
 pub use run::RankedLeaves;
+pub(crate) use run::Reading;
 pub(crate) use scan::TreeScan;
 pub(crate) use walk::Visit;

@@ -12,7 +12,8 @@ use crate::tree::find::side_of;
 use crate::tree::live::Tree;
 use crate::tree::node::{At, Body, MemNode, Side};
 
-/// The leaves of a tree whose ranks lie in a range, in key order; each mapped one is checked against its hash.
+/// The leaves of a tree whose ranks lie in a range, in key order; each mapped one is checked against its hash, unless it was
+/// made without that.
 ///
 /// An error ends the iteration.
 pub struct RankedLeaves<'t> {
@@ -20,17 +21,28 @@ pub struct RankedLeaves<'t> {
     /// What is still to come, the next one last.
     ahead: Vec<At<'t>>,
     run: Option<Leaves<'t>>,
+    is_checked: bool,
     /// Leaves to pass over before the first one, and leaves left to hand out.
     skip: u64,
     left: u64,
 }
 
+/// Whether a walk takes the snapshot's leaves as they are, or checks them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// For who checks the files beside.
+    Plain,
+    /// Each leaf against its hash.
+    Checked,
+}
+
 impl Tree {
     /// The leaves with the ranks in `ranks`, as far as there are any.
-    pub(crate) fn ranked_leaves(&self, ranks: Range<u64>) -> RankedLeaves<'_> {
+    pub(crate) fn ranked_leaves(&self, ranks: Range<u64>, reading: Reading) -> RankedLeaves<'_> {
         let ahead = self.root().map(|root| root.at()).into_iter().collect();
         let left = ranks.end.saturating_sub(ranks.start);
-        RankedLeaves { tree: self, ahead, run: None, skip: ranks.start, left }
+        let is_checked = reading == Reading::Checked;
+        RankedLeaves { tree: self, ahead, run: None, is_checked, skip: ranks.start, left }
     }
 
     /// How many keys are less than `key`.
@@ -65,7 +77,9 @@ impl<'t> RankedLeaves<'t> {
         loop {
             if let Some(leaf) = self.run.as_mut().and_then(Iterator::next) {
                 let leaf = leaf?;
-                base.snapshot().verify_leaf(&leaf)?;
+                if self.is_checked {
+                    base.snapshot().verify_leaf(&leaf)?;
+                }
                 return Ok(Some((leaf.key, leaf.value)));
             }
             let Some(node) = self.ahead.pop() else { return Ok(None) };

@@ -1,0 +1,275 @@
+//! `ferry verify`: the whole check of a node's state. Reads only, and writes nothing below the home.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::num::NonZeroU64;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context;
+use ferry::{Check, ErrorKind, Finding, VerifyProgress, VerifyReport, VerifyRequest};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::home;
+use crate::output::{self, Output, Report};
+use crate::progress::Progress;
+use crate::settings::NodeArgs;
+use crate::signals::Signals;
+use crate::{table, units};
+
+/// Findings that the table shows; all of them stand in the file of --findings and in ndjson.
+const SHOWN_MAX: usize = 10;
+/// Candidates for a flipped bit by default: about a minute of one thread for each lane and module that differs.
+const CANDIDATES_MAX: u64 = 1 << 27;
+
+/// Check the whole state of a node: nothing is lost, nothing is in two places, and every hash is that of the bytes.
+///
+/// complete: no key that has moved is left in memiavl. union: no key is in both stores. truth: rows add up to the kept states
+/// and counts, leaves and branches fit their hashes, and roots, app hash, journal and boundary are those of the last block.
+/// Works beside a running node, on the block that it had committed at the start, and writes nothing below the home. Every
+/// finding is told, not the first few. Exit 0: nothing is wrong; 3: two things that read well say different things; 4: bytes
+/// are damaged by themselves.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_long_help = "Example:\n  ferry verify --home DIR\n  ferry verify --home DIR --only complete,union   the migration alone, without the hashes\n  ferry verify --home DIR --findings FILE   every finding as a line of JSON"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    node: NodeArgs,
+    /// The checks to make; all of them by default.
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', value_enum)]
+    only: Vec<Asked>,
+    /// Write every finding to this new file, a JSON object a line. It must lie outside the home.
+    #[arg(long, value_name = "FILE")]
+    findings: Option<PathBuf>,
+    /// Threads that read; as the settings say by default, which is as many as there are cores.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroU64>,
+    /// Candidates that the search for a flipped bit tries for each lane and module that differs; 0 for no search.
+    #[arg(long, value_name = "N", default_value_t = CANDIDATES_MAX)]
+    search: u64,
+}
+
+/// A check, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Asked {
+    /// No key that has moved is left in memiavl.
+    Complete,
+    /// No key is in both stores.
+    Union,
+    /// Hashes, counts and records are those of the bytes.
+    Truth,
+}
+
+impl From<Asked> for Check {
+    fn from(asked: Asked) -> Self {
+        match asked {
+            Asked::Complete => Self::Complete,
+            Asked::Union => Self::Union,
+            Asked::Truth => Self::Truth,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct VerifyForm {
+    outcome: &'static str,
+    height: u64,
+    write_mode: Option<&'static str>,
+    records: u64,
+    findings: u64,
+    found: Vec<Found>,
+    /// The first findings; all of them stand in ndjson and in the file of --findings.
+    first_findings: Vec<FindingForm>,
+    checks_not_made: Vec<&'static str>,
+    elapsed_seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    kind: &'static str,
+    check: &'static str,
+    findings: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct FindingForm {
+    kind: &'static str,
+    check: &'static str,
+    module: String,
+    lane: Option<&'static str>,
+    key: Option<String>,
+    detail: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A home that holds no state or cannot be read, a file of findings that cannot be written.
+pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
+    let began = Instant::now();
+    let options = args.node.options()?;
+    home::require_state(&args.node.home)?;
+    let checks: Vec<Check> = args.only.iter().map(|asked| (*asked).into()).collect();
+    let request = VerifyRequest {
+        checks: if checks.is_empty() { Check::ALL.to_vec() } else { checks },
+        threads: args.node.threads(args.threads)?,
+        candidates_max: args.search,
+    };
+    let mut listing = Listing::open(args.findings.as_ref(), output)?;
+    let mut shown: Option<Progress> = None;
+    let mut progress = |now: VerifyProgress| {
+        let note = if now.findings == 0 { String::new() } else { format!("{} findings", units::count(now.findings)) };
+        let total = Some(now.records_total);
+        shown.get_or_insert_with(|| Progress::start("verify", "records", total)).set(now.records, &note);
+        if signals.received().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let mut found = |finding: &Finding| listing.add(finding);
+    let verified = ferry::verify_home(&args.node.home, &options.modules, &request, &mut found, &mut progress);
+    drop(shown);
+    let report = match (verified, signals.received()) {
+        (Err(error), Some(exit)) if error.kind() == ErrorKind::Cancelled => {
+            output::note("verify: stopped by a signal");
+            return Ok(exit);
+        }
+        (verified, _) => verified?,
+    };
+    let first = listing.finish()?;
+    let exit = match (report.is_clean(), report.is_damaged()) {
+        (true, _) => Exit::Ok,
+        (false, true) => Exit::Corruption,
+        (false, false) => Exit::Divergence,
+    };
+    output::print(&VerifyForm::new(&report, first, began.elapsed().as_secs_f64()), output)?;
+    Ok(exit)
+}
+
+/// Where findings go as they are found: nothing is kept of them but the first few.
+struct Listing {
+    file: Option<(PathBuf, BufWriter<File>)>,
+    to_stdout: bool,
+    first: Vec<FindingForm>,
+}
+
+impl Listing {
+    fn open(path: Option<&PathBuf>, output: Output) -> anyhow::Result<Self> {
+        let open = |path: &PathBuf| {
+            let file = File::create_new(path).with_context(|| format!("creating the file: path={}", path.display()))?;
+            Ok::<_, anyhow::Error>((path.clone(), BufWriter::new(file)))
+        };
+        Ok(Self { file: path.map(open).transpose()?, to_stdout: output == Output::Ndjson, first: Vec::new() })
+    }
+
+    fn add(&mut self, finding: &Finding) -> Result<(), ferry::Error> {
+        let form = FindingForm::from(finding);
+        let line = output::line::<VerifyForm, _>("finding", &form);
+        let written = line.map_err(io::Error::from).and_then(|line| self.write(&line));
+        let path = || self.file.as_ref().map_or_else(|| PathBuf::from("stdout"), |(path, _)| path.clone());
+        written.map_err(|source| ferry::Error::Io { action: "write findings to", path: path(), source })?;
+        if self.first.len() < SHOWN_MAX {
+            self.first.push(form);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, line: &str) -> io::Result<()> {
+        if let Some((_, file)) = &mut self.file {
+            writeln!(file, "{line}")?;
+        }
+        if !self.to_stdout {
+            return Ok(());
+        }
+        match writeln!(io::stdout(), "{line}") {
+            // Whoever read them has seen enough; the exit code and the file say the rest.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.to_stdout = false;
+                Ok(())
+            }
+            written => written,
+        }
+    }
+
+    fn finish(mut self) -> io::Result<Vec<FindingForm>> {
+        if let Some((_, file)) = &mut self.file {
+            file.flush()?;
+        }
+        Ok(self.first)
+    }
+}
+
+impl From<&Finding> for FindingForm {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            kind: finding.kind.as_str(),
+            check: finding.kind.check().as_str(),
+            module: finding.module.clone(),
+            lane: finding.lane.map(ferry::flatkv::Lane::name),
+            key: finding.key.as_ref().map(hex::encode),
+            detail: finding.detail.clone(),
+        }
+    }
+}
+
+impl VerifyForm {
+    fn new(report: &VerifyReport, first_findings: Vec<FindingForm>, elapsed_seconds: f64) -> Self {
+        let found = report.found.iter().map(|(kind, findings)| Found {
+            kind: kind.as_str(),
+            check: kind.check().as_str(),
+            findings: *findings,
+        });
+        Self {
+            outcome: match (report.is_clean(), report.is_damaged()) {
+                (true, _) => "clean",
+                (false, true) => "damaged",
+                (false, false) => "mismatch",
+            },
+            height: report.height,
+            write_mode: report.mode.map(ferry::Mode::as_str),
+            records: report.records,
+            findings: report.found.iter().map(|(_, findings)| findings).sum(),
+            found: found.collect(),
+            first_findings,
+            checks_not_made: report.unasked.iter().map(|check| check.as_str()).collect(),
+            elapsed_seconds,
+        }
+    }
+}
+
+impl Report for VerifyForm {
+    const COMMAND: &'static str = "verify";
+
+    fn table(&self) -> String {
+        let facts = table::facts([
+            ("result", self.outcome.to_owned()),
+            ("height", units::count(self.height)),
+            ("write mode", self.write_mode.unwrap_or("unknown").to_owned()),
+            ("records read", units::count(self.records)),
+            ("findings", units::count(self.findings)),
+            ("checks not made", self.checks_not_made.join(", ")),
+        ]);
+        let counts = self.found.iter().map(|found| [found.kind.to_owned(), units::count(found.findings)]);
+        let mut text = format!("{facts}\n{}", table::figures(["found", "times"], counts));
+        for finding in &self.first_findings {
+            let key = finding.key.as_deref().unwrap_or("-");
+            let module = if finding.module.is_empty() { "-" } else { &finding.module };
+            text += &format!("\n{} {module} {key}: {}", finding.kind, finding.detail);
+        }
+        let more = self.findings.saturating_sub(self.first_findings.len() as u64);
+        if more > 0 {
+            text += &format!("\n{} more: give --findings FILE, or --output ndjson", units::count(more));
+        }
+        text
+    }
+
+    fn records(&self) -> serde_json::Result<Vec<(&'static str, Value)>> {
+        let mut form = serde_json::to_value(self)?;
+        if let Value::Object(fields) = &mut form {
+            // They have been told one by one.
+            fields.remove("first_findings");
+        }
+        Ok(vec![("verify", form)])
+    }
+}

@@ -1,0 +1,80 @@
+//! A copy of a store under repair: it takes what it is told, in one synced batch.
+//!
+//! It proves nothing by itself. Who mends a store works on a copy, opens that as a store again, which compares the roots, and
+//! verifies it before it takes the other one's place.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use changeset::{AppHash, CommitInfo, Hash};
+use rocksdb::WriteBatch;
+
+use crate::audit::{Audit, RowMend, Tally};
+use crate::error::{FlatKvError, Result};
+use crate::meta::{self, StoredBlock};
+use crate::options::{self, Durability, Family, Options};
+use crate::source::Database;
+
+/// A store under repair.
+pub struct Patient {
+    database: Arc<Database>,
+    /// The store as it was found.
+    pub found: Audit,
+    batch: WriteBatch,
+}
+
+impl Patient {
+    /// Opens the copy of a store in `dir`, whatever state it is in.
+    ///
+    /// # Errors
+    /// A database that RocksDB does not open, I/O.
+    pub fn open(dir: &Path, options: &Options) -> Result<Self> {
+        let (database, found) = Audit::open_writer(dir, options)?;
+        Ok(Self { database, found, batch: WriteBatch::default() })
+    }
+
+    /// Puts a row in another one's place, or takes it away.
+    pub fn set_row(&mut self, mend: &RowMend) {
+        let family = self.database.family(Family::Rows(mend.lane));
+        match &mend.after {
+            Some(row) => self.batch.put_cf(family, &mend.key, row),
+            None => self.batch.delete_cf(family, &mend.key),
+        }
+    }
+
+    /// Makes the kept states and counts those of `tally`.
+    pub fn set_lattices(&mut self, tally: &Tally) {
+        let family = self.database.family(Family::Meta);
+        let end = crate::key::prefix_end(meta::LATTICE_PREFIX).unwrap_or_default();
+        self.batch.delete_range_cf(family, meta::LATTICE_PREFIX, end.as_slice());
+        for (part, entry) in tally.lattices().iter() {
+            self.batch.put_cf(family, meta::lattice_key(part), entry.encode());
+        }
+    }
+
+    /// Writes the record of block `height` anew.
+    pub fn set_block(&mut self, height: u64, root: Hash, last_handoff: Option<u64>, block: (&CommitInfo, AppHash)) {
+        let (commit_info, app_hash) = (block.0.clone(), block.1);
+        let stored = StoredBlock { app_hash, root, last_handoff, commit_info };
+        self.batch.put_cf(self.database.family(Family::Meta), meta::block_key(height), stored.encode());
+    }
+
+    /// Puts bytes in the place of a metadata record, or takes it away: for rigs that damage a store.
+    pub fn set_record(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let family = self.database.family(Family::Meta);
+        match value {
+            Some(value) => self.batch.put_cf(family, key, value),
+            None => self.batch.delete_cf(family, key),
+        }
+    }
+
+    /// Writes all of it in one synced batch, and closes the copy.
+    ///
+    /// # Errors
+    /// I/O.
+    pub fn finish(self) -> Result<()> {
+        let write = options::write(Durability::Sync);
+        let written = self.database.db.write_opt(self.batch, &write);
+        written.map_err(|source| FlatKvError::RocksDb { operation: "mend", path: self.database.path.clone(), source })
+    }
+}
