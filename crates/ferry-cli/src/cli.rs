@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Output;
 use crate::{
-    config, ctl, demo, digest, explain, gen_docs, generate, inspect, journal, plan, replay, rollback, run, snapshot,
-    status, top, verify,
+    config, ctl, demo, digest, explain, export, gen_docs, generate, import, inspect, journal, plan, replay, rollback,
+    run, snapshot, status, top, verify,
 };
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
@@ -33,7 +33,9 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Digest(digest::Args),
     Explain(explain::Args),
+    Export(export::Args),
     Gen(generate::Args),
+    Import(import::Args),
     Inspect(inspect::Args),
     Journal(journal::Args),
     Plan(plan::Args),

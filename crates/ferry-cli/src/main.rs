@@ -19,10 +19,12 @@ mod difference;
 mod digest;
 mod exit;
 mod explain;
+mod export;
 mod failure;
 mod gen_docs;
 mod generate;
 mod home;
+mod import;
 mod inspect;
 mod journal;
 mod keyspace;
@@ -72,6 +74,8 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(args, cli.output, &signals),
         Command::Digest(args) => digest::run(args, cli.output, &signals),
         Command::Explain(args) => explain::run(args, cli.output),
+        Command::Export(args) => export::run(args, cli.output, &signals),
+        Command::Import(args) => import::run(args, cli.output, &signals),
         Command::Gen(args) => generate::run(args, cli.output, &signals),
         Command::Inspect(args) => inspect::run(args, cli.output),
         Command::Journal(args) => journal::run(args, cli.output),

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use changeset::Hash;
 use migrate_core::{ErrorKind, Mode, kind_of_store};
 
 use crate::digest::DigestRequest;
+use crate::export::ChunkError;
 
 /// An error of a node. [`kind`](Self::kind) says what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -234,6 +236,152 @@ pub enum Error {
     /// A thread that counted keys panicked.
     #[error("a thread that counted keys panicked, this is a bug in ferry; nothing was changed")]
     CountPanicked,
+    /// A state before the first block.
+    #[error("there is no block yet, and nothing to export")]
+    ExportNothing,
+    /// An export of another height than the home's.
+    #[error(
+        "the home is not at this height; the state of its last block is what can be exported, of an earlier one that of a checkpoint that was rolled back: home={} expected={expected} got={got}",
+        home.display()
+    )]
+    ExportHeight {
+        /// The home.
+        home: PathBuf,
+        /// The height asked for.
+        expected: u64,
+        /// The home's last block.
+        got: u64,
+    },
+    /// A state that its block's app hash does not stand for, as behind an offline import.
+    #[error(
+        "the app hash of this block does not stand for the state, as behind an offline import; export a later block: height={height} store={store}"
+    )]
+    ExportUncovered {
+        /// The block.
+        height: u64,
+        /// The store whose root it does not have.
+        store: String,
+    },
+    /// A directory with the export of another state.
+    #[error("the directory has the export of another state or with other chunks; name another one or delete it: height={height} path={}", path.display())]
+    ExportOther {
+        /// The directory.
+        path: PathBuf,
+        /// The height of what it has.
+        height: u64,
+    },
+    /// A directory that is not an export's.
+    #[error("the directory holds something else; name a new or an empty one: path={} found={}", path.display(), found.display())]
+    ExportForeign {
+        /// The directory.
+        path: PathBuf,
+        /// What gave it away.
+        found: PathBuf,
+    },
+    /// A directory without a whole export.
+    #[error("there is no whole export; one that was interrupted goes on with the same command: path={}", path.display())]
+    NoExport {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Chunks that nobody could take.
+    #[error("chunks must have at least one byte and at most {max}: got={got}")]
+    ChunkBytes {
+        /// The most.
+        max: u32,
+        /// The bytes asked for.
+        got: u32,
+    },
+    /// An export of another format.
+    #[error("the export has another format, use the release that wrote it: expected={expected} got={got}")]
+    ExportFormat {
+        /// The format that this program reads.
+        expected: u32,
+        /// The format found.
+        got: u32,
+    },
+    /// A manifest that is damaged or contradicts itself.
+    #[error("the manifest of the export is of no use, get it again: {what}")]
+    Manifest {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A manifest with another app hash than the chain's.
+    #[error(
+        "the export has another app hash than the trusted one; its sender is on another chain or lies: height={height} expected={} got={}",
+        Hex(expected),
+        Hex(got)
+    )]
+    AppHashUntrusted {
+        /// The height.
+        height: u64,
+        /// The trusted hash.
+        expected: Hash,
+        /// The manifest's.
+        got: Hash,
+    },
+    /// A chunk that is not the one that the manifest names.
+    #[error("the chunk is not accepted; get it again, or from another sender: index={index}")]
+    Chunk {
+        /// Its index.
+        index: u32,
+        /// What is wrong with it.
+        #[source]
+        source: ChunkError,
+    },
+    /// A chunk out of order, or behind the last.
+    #[error("this is not the chunk that is wanted: expected={expected} got={got}")]
+    ChunkOrder {
+        /// The index wanted.
+        expected: u32,
+        /// The index given.
+        got: u32,
+    },
+    /// A restore that is to be finished before all chunks are there.
+    #[error("chunks are missing: expected={expected} got={got}")]
+    ChunksMissing {
+        /// The export's chunks.
+        expected: u32,
+        /// Those that are in.
+        got: u32,
+    },
+    /// Chunks that are what the manifest names, and whose content is no state.
+    #[error("the export is no state, its sender made it up: it has {what}: chunk={chunk}")]
+    Stream {
+        /// The chunk.
+        chunk: u32,
+        /// What it has.
+        what: &'static str,
+    },
+    /// A store of an export whose root is not the commit info's.
+    #[error(
+        "the exported state is not the one that the app hash stands for; get it from another sender: height={height} store={store} expected={} got={}",
+        Hex(expected),
+        Hex(got)
+    )]
+    RestoredRoot {
+        /// The store.
+        store: String,
+        /// The height.
+        height: u64,
+        /// The root in the commit info.
+        expected: Vec<u8>,
+        /// The root of what was sent.
+        got: Hash,
+    },
+    /// A store of the commit info that the export does not have.
+    #[error(
+        "the exported state lacks a store that the app hash stands for; get it from another sender: height={height} store={store}"
+    )]
+    RestoredStoreMissing {
+        /// The store.
+        store: String,
+        /// The height.
+        height: u64,
+    },
+    /// A restore that an earlier failure has ended.
+    #[error("an earlier failure has ended this restore; begin it again")]
+    RestoreSpoiled,
     /// Views of an earlier opening are alive in this process.
     #[error("views of this home are open in this process; drop them first: home={} open={open}", home.display())]
     ViewsOpen {
@@ -265,12 +413,22 @@ impl Error {
             | Self::ImportLeaves { .. }
             | Self::NotRunning { .. }
             | Self::Settings(_)
+            | Self::ExportForeign { .. }
+            | Self::ExportOther { .. }
+            | Self::NoExport { .. }
             | Self::SocketPathTooLong { .. } => ErrorKind::Configuration,
-            Self::ImportHeight { .. } | Self::NoSocket { .. } | Self::NotEmpty { .. } | Self::NoRoom { .. } => {
-                ErrorKind::Refused
-            }
+            Self::ImportHeight { .. }
+            | Self::ExportHeight { .. }
+            | Self::ExportUncovered { .. }
+            | Self::AppHashUntrusted { .. }
+            | Self::NotEmpty { .. }
+            | Self::NoRoom { .. }
+            | Self::NoSocket { .. } => ErrorKind::Refused,
             Self::ImportTarget { .. }
             | Self::DriveTarget { .. }
+            | Self::ExportNothing
+            | Self::ChunkBytes { .. }
+            | Self::ChunkOrder { .. }
             | Self::Answer { .. }
             | Self::HeightGone { .. }
             | Self::RehearsalPlace { .. }
@@ -280,10 +438,21 @@ impl Error {
             Self::SocketInUse { .. } => ErrorKind::Locked,
             Self::Metrics(_) => ErrorKind::Io,
             Self::ValueLength { .. } | Self::Row { .. } => ErrorKind::Corruption,
-            Self::ImportPanicked | Self::ReaderPanicked | Self::CountPanicked => ErrorKind::Poisoned,
+            Self::ChunksMissing { .. } => ErrorKind::Unfinished,
+            Self::ExportFormat { .. } | Self::Chunk { source: ChunkError::Format { .. }, .. } => {
+                ErrorKind::Incompatible
+            }
+            Self::ImportPanicked | Self::ReaderPanicked | Self::CountPanicked | Self::RestoreSpoiled => {
+                ErrorKind::Poisoned
+            }
             Self::ViewsOpen { .. } | Self::RehearsalOfRunning { .. } => ErrorKind::Locked,
             Self::TemporaryDirectory { .. } | Self::Io { .. } => ErrorKind::Io,
-            Self::Switch { .. } => ErrorKind::Corruption,
+            Self::Switch { .. }
+            | Self::Manifest { .. }
+            | Self::Chunk { .. }
+            | Self::Stream { .. }
+            | Self::RestoredRoot { .. }
+            | Self::RestoredStoreMissing { .. } => ErrorKind::Corruption,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! data/state_commit/flatkv      older nodes: data/flatkv, used where it exists
 //! data/state_commit/ferry.lock  held by the one process that has the home open for writing
 //! data/state_commit/next/       stores being built, to replace present ones whole, see replace.rs
+//! data/state_commit/restore/    a state being received, see restore/staging.rs
 //! data/state_commit/SWITCH      they are whole and take the others' places
 //! ```
 
@@ -57,6 +58,11 @@ impl Home {
     /// Where stores are built that replace present ones.
     pub fn next(&self) -> PathBuf {
         self.state_commit.join("next")
+    }
+
+    /// Where a state is received that is to replace the present one.
+    pub(crate) fn restore(&self) -> PathBuf {
+        self.state_commit.join("restore")
     }
 
     /// The file that says that what was built takes its place.

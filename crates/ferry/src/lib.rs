@@ -45,6 +45,7 @@ mod disk;
 pub mod drive;
 mod error;
 mod explain;
+mod export;
 mod home;
 mod import;
 mod inspect;
@@ -60,6 +61,7 @@ mod reclaim;
 mod registry;
 pub mod rehearsal;
 mod replace;
+mod restore;
 mod rollback;
 pub mod settings;
 mod verify;
@@ -78,6 +80,10 @@ pub use digest::{
 pub use disk::{disk_sizes, tree_bytes};
 pub use error::Error;
 pub use explain::{DecodedRow, Explanation, Passing, RowFields, Side, decode_row, explain};
+pub use export::{
+    CHUNK_BYTES_MAX, ChunkError, DEFAULT_CHUNK_BYTES, ExportProgress, ExportReport, Exported, Exports, Manifest,
+    Source, export,
+};
 pub use home::Home;
 pub use import::{
     Import, ImportHook, ImportPoint, ImportProgress, ImportReport, Moved, MovedModule, import, import_with,
@@ -99,6 +105,7 @@ pub use options::{Options, SnapshotOptions};
 pub use proof::prove;
 pub use read::read_home;
 pub use replace::Replacement;
+pub use restore::{Applied, Restore, RestoreHook, RestorePoint, RestoreProgress};
 pub use rollback::{plan_rollback, roll_back};
 pub use settings::Settings;
 pub use verify::{Check, Finding, FindingKind, VerifyProgress, VerifyReport, VerifyRequest, verify_home, verify_view};

@@ -3,13 +3,14 @@
 //! ```text
 //! data/state_commit/next/flatkv      built, as is
 //! data/state_commit/next/memiavl     either or both
-//! data/state_commit/SWITCH           ferry-switch 1 \n a store's name \n ... crc32c of the lines before it, 8 hex digits \n
+//! data/state_commit/SWITCH           ferry-switch 1 \n a store's name, or "no " and its name \n ... crc32c of the lines before it, 8 hex digits \n
 //!
 //! build      in next/, with no reader and no crash in mind
 //! prove      every file on disk, the stores agree with each other
 //! SWITCH     written under another name, synced, renamed, its directory synced:     the stores are replaced
 //! put        the present store is renamed away, the built one to its place          (a crash from SWITCH on: put goes on)
-//! clear      SWITCH is deleted, then what was replaced
+//!            a store that the whole state does not have ("no") is renamed away
+//! clear      restore/ is deleted, what it held is in its place; then SWITCH, then what was replaced
 //! ```
 //! Opening a home without `SWITCH` deletes `next/`; with it, the rest is done before anything else.
 
@@ -27,11 +28,15 @@ use crate::{reclaim, registry};
 const HEADER: &str = "ferry-switch 1\n";
 const FLATKV: &str = "flatkv";
 const MEMIAVL: &str = "memiavl";
+/// Before the name of a store that goes and that nothing takes the place of.
+const NO: &str = "no ";
 
 /// Stores being built to replace a home's present ones. The home is locked as long as it lives; dropped without
 /// [`put_in_place`](Self::put_in_place), it leaves the home as it was.
 pub struct Replacement {
     home: Home,
+    /// Whether what is built is the whole state: a store that is not built goes.
+    is_whole: bool,
     _lock: Lock,
 }
 
@@ -52,7 +57,12 @@ impl Replacement {
         finish(&home)?;
         let next = home.next();
         fs::create_dir(&next).map_err(at("create", &next))?;
-        Ok(Self { home, _lock: lock })
+        Ok(Self { home, is_whole: false, _lock: lock })
+    }
+
+    /// Begins to replace the whole state of a home that is locked: a store that is not built will be gone.
+    pub(crate) fn whole_under(home: Home, lock: Lock) -> Result<Self, Error> {
+        Ok(Self { is_whole: true, ..Self::under(home, lock)? })
     }
 
     /// Gives the replacement up and deletes what was built. Dropping it does the first alone; the next opening deletes.
@@ -89,14 +99,21 @@ impl Replacement {
         self.prove(&built)?;
         let next = self.home.next();
         sync_tree(&next).map_err(at("sync", &next))?;
-        write_switch(&self.home, &built).map_err(at("write", &self.home.switch()))?;
+        write_switch(&self.home, &self.lines(&built)).map_err(at("write", &self.home.switch()))?;
         switched();
         finish(&self.home)
     }
 
+    /// What `SWITCH` says: the stores that were built, and those that go.
+    fn lines(&self, built: &[&str]) -> Vec<String> {
+        let gone = [FLATKV, MEMIAVL].into_iter().filter(|name| self.is_whole && !built.contains(name));
+        built.iter().map(|name| (*name).to_owned()).chain(gone.map(|name| format!("{NO}{name}"))).collect()
+    }
+
     /// Compares the stores as they will stand: the roots stored with FlatKV's last block are those of memiavl's trees.
     fn prove(&self, built: &[&str]) -> Result<(), Error> {
-        let place = |name, own: PathBuf, present: &Path| if built.contains(&name) { own } else { present.to_owned() };
+        let is_new = |name| self.is_whole || built.contains(&name);
+        let place = |name, own: PathBuf, present: &Path| if is_new(name) { own } else { present.to_owned() };
         let flatkv = place(FLATKV, self.flatkv(), self.home.flatkv());
         let memiavl = place(MEMIAVL, self.memiavl(), self.home.memiavl());
         let found = FlatKv::find(&flatkv, &flatkv::Options::default())?;
@@ -127,6 +144,13 @@ pub(crate) fn finish(home: &Home) -> Result<(), Error> {
                 put(&next.join(store), place).map_err(at("put in place", place))?;
             }
         }
+        for (store, place) in [(FLATKV, home.flatkv()), (MEMIAVL, home.memiavl())] {
+            if stores.iter().any(|named| named.strip_prefix(NO) == Some(store)) {
+                reclaim::rename_away(place).map_err(at("rename", place))?;
+            }
+        }
+        let received = home.restore();
+        reclaim::delete_now(&received).map_err(at("delete", &received))?;
         let switch = home.switch();
         fs::remove_file(&switch).and_then(|()| reclaim::sync_parent(&switch)).map_err(at("delete", &switch))?;
     }
@@ -161,7 +185,7 @@ fn sync_tree(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-fn write_switch(home: &Home, stores: &[&str]) -> io::Result<()> {
+fn write_switch(home: &Home, stores: &[impl std::fmt::Display]) -> io::Result<()> {
     let (switch, temporary) = (home.switch(), home.switch().with_extension("tmp"));
     let lines: String = stores.iter().map(|store| format!("{store}\n")).collect();
     let body = format!("{HEADER}{lines}");
@@ -191,7 +215,8 @@ fn parse_switch(bytes: &[u8]) -> Option<Vec<String>> {
         return None;
     }
     let stores: Vec<_> = body.strip_prefix(HEADER)?.lines().map(str::to_owned).collect();
-    stores.iter().all(|store| [FLATKV, MEMIAVL].contains(&store.as_str())).then_some(stores)
+    let is_known = |line: &String| [FLATKV, MEMIAVL].contains(&line.strip_prefix(NO).unwrap_or(line));
+    stores.iter().all(is_known).then_some(stores)
 }
 
 fn at(action: &'static str, path: &Path) -> impl Fn(io::Error) -> Error {

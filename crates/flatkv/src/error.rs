@@ -195,6 +195,24 @@ pub enum FlatKvError {
         /// The height asked for.
         to: u64,
     },
+    /// Rows that do not come lane by lane in key order.
+    #[error("rows are out of order; they were damaged or made up: lane={lane} key={}", crate::key::Hex(key))]
+    RowOrder {
+        /// The row's lane.
+        lane: Lane,
+        /// Its physical key.
+        key: Vec<u8>,
+    },
+    /// Tables that an interrupted restore had written are gone.
+    #[error("tables of an interrupted restore are gone; begin it anew: path={path} expected={expected} got={got}")]
+    TablesLost {
+        /// The directory.
+        path: PathBuf,
+        /// How many there were.
+        expected: u64,
+        /// How many there are.
+        got: usize,
+    },
     /// A directory of a secondary that lies where it must not.
     #[error("secondary's directory lies inside the store's: path={path} secondary={secondary}")]
     SecondaryInside {
@@ -215,7 +233,9 @@ impl FlatKvError {
             | Self::Record { .. }
             | Self::Counts { .. }
             | Self::Missing { .. }
-            | Self::Disagree { .. } => StoreErrorKind::Corruption,
+            | Self::Disagree { .. }
+            | Self::RowOrder { .. }
+            | Self::TablesLost { .. } => StoreErrorKind::Corruption,
             Self::Key(_)
             | Self::ValueLength { .. }
             | Self::Height { .. }

@@ -37,12 +37,33 @@ impl View {
         Rows { lanes: lanes.collect(), is_started: false }
     }
 
+    /// The rows of a lane whose physical keys lie behind `after`, or all of them.
+    pub fn lane_rows(&self, lane: Lane, after: Option<&[u8]>) -> LaneRows<'_> {
+        let mut options = whole_walk();
+        if let Some(after) = after {
+            // The smallest key behind it.
+            options.set_iterate_lower_bound([after, &[0]].concat());
+        }
+        LaneRows(Committed::new(self.source(), Family::Rows(lane), options, ScanOrder::Ascending))
+    }
+
     /// A walk over all rows of a lane.
     pub(crate) fn walk(&self, lane: Lane) -> Committed<'_> {
-        let mut options = ReadOptions::default();
-        options.fill_cache(false);
-        options.set_readahead_size(READAHEAD_BYTES);
-        Committed::new(self.source(), Family::Rows(lane), options, ScanOrder::Ascending)
+        Committed::new(self.source(), Family::Rows(lane), whole_walk(), ScanOrder::Ascending)
+    }
+}
+
+/// The rows of one lane, in key order. It lends the row that it stands on.
+pub struct LaneRows<'a>(Committed<'a>);
+
+impl LaneRows<'_> {
+    /// The next row's physical key and serialized value; none behind the last.
+    ///
+    /// # Errors
+    /// I/O and corruption, which never look like the end.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend what it hands out")]
+    pub fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+        Ok(if self.0.advance()? { self.0.item() } else { None })
     }
 }
 
@@ -63,6 +84,13 @@ impl Rows<'_> {
         walk.advance()?;
         Ok(Some(StoredRow { lane, key, row }))
     }
+}
+
+fn whole_walk() -> ReadOptions {
+    let mut options = ReadOptions::default();
+    options.fill_cache(false);
+    options.set_readahead_size(READAHEAD_BYTES);
+    options
 }
 
 impl Iterator for Rows<'_> {

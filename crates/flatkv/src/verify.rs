@@ -10,7 +10,7 @@ use changeset::Hash;
 use crate::error::{FlatKvError, Result};
 use crate::key::split;
 use crate::lane::Lane;
-use crate::lattice::{Entry, Part, Totals};
+use crate::lattice::{Entry, Lattices, Part, Totals};
 use crate::row::check_row;
 use crate::view::View;
 
@@ -88,6 +88,29 @@ impl View {
     /// # Errors
     /// I/O and corruption that RocksDB notices; a damaged row is part of the report.
     pub fn verify(&self, progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>) -> Result<Option<VerifyReport>> {
+        Ok(self.tally(progress)?.map(|tally| self.report(tally)))
+    }
+
+    /// What all rows of a store without blocks add up to; none if `progress` broke.
+    ///
+    /// # Errors
+    /// The first damaged row, I/O.
+    pub(crate) fn add_up(
+        &self,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<Option<Lattices>> {
+        let Some(tally) = self.tally(progress)? else { return Ok(None) };
+        if let Some(damaged) = tally.damaged.into_iter().next() {
+            return Err(damaged);
+        }
+        let mut lattices = Lattices::default();
+        for (part, entry) in tally.computed {
+            lattices.insert(part, entry);
+        }
+        Ok(Some(lattices))
+    }
+
+    fn tally(&self, progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>) -> Result<Option<Tally>> {
         let rows_expected = self.totals().map(|(_, _, totals)| totals.rows).sum();
         let mut tally = Tally::default();
         for lane in Lane::ALL {
@@ -96,7 +119,7 @@ impl View {
                 return Ok(None);
             }
         }
-        Ok(Some(self.report(tally)))
+        Ok(Some(tally))
     }
 
     fn verify_lane(

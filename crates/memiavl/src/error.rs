@@ -322,6 +322,21 @@ pub enum Error {
         /// The block's version.
         version: u64,
     },
+    /// Nodes that are no tree in post order: keys out of order, a branch without two subtrees or out of balance, roots that
+    /// no branch joins.
+    #[error("nodes are no tree in post order; they were damaged or made up: tree={tree:?} leaves={leaves}")]
+    NodeOrder {
+        /// The tree.
+        tree: String,
+        /// Its leaves so far.
+        leaves: u32,
+    },
+    /// What an interrupted rebuild has left is not what it had put on disk.
+    #[error("what an interrupted rebuild left is damaged; begin it anew: path={}", path.display())]
+    RebuildLost {
+        /// The file or directory.
+        path: PathBuf,
+    },
     /// An entry that is not the next one.
     #[error("changelog entry is not the next one: expected={expected} got={got}")]
     EntryVersion {
@@ -400,9 +415,12 @@ impl Error {
             Self::Log(source) => source.kind(),
             Self::Io { .. } => StoreErrorKind::Io,
             Self::Locked { .. } => StoreErrorKind::Locked,
-            Self::LogGap { .. } | Self::Replay { .. } | Self::AppHash { .. } | Self::RewriteDiverged { .. } => {
-                StoreErrorKind::Corruption
-            }
+            Self::LogGap { .. }
+            | Self::Replay { .. }
+            | Self::AppHash { .. }
+            | Self::RewriteDiverged { .. }
+            | Self::NodeOrder { .. }
+            | Self::RebuildLost { .. } => StoreErrorKind::Corruption,
             Self::NotADirectory { .. }
             | Self::NoStore { .. }
             | Self::ForeignDirectory { .. }

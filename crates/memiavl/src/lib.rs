@@ -7,7 +7,7 @@
 //! Good starting points:
 //! - [`open`]: a store's directory, locked and looked at; [`Unreplayed::replay`](changeset::OldLog::replay) makes it live.
 //! - [`MemIavl`]: apply, hash, commit; [`View`]: one committed version, for as long as someone holds it.
-//! - [`rollback`], [`Proof`], [`Changelog`].
+//! - [`rollback`], [`Proof`], [`Changelog`]; [`View::nodes`] and [`Rebuild`], which copy a store to the bit.
 //!
 //! Invariants:
 //! - A node that anyone else can reach never changes, and a hash is only written through unique access: what a view reads
@@ -44,6 +44,7 @@ mod lock;
 mod multitree;
 mod open;
 mod proof;
+mod rebuild;
 mod retrace;
 mod snapshot;
 mod store;
@@ -55,6 +56,7 @@ pub use lock::{Lock, LockHolder, LockState};
 pub use multitree::Savepoint;
 pub use open::{Access, Options, Site, Unreplayed, open, rollback};
 pub use proof::{Proof, ProofOp};
+pub use rebuild::Rebuild;
 pub use retrace::{Retrace, assemble, current_version, link_copy};
 pub use store::{MemIavl, View};
-pub use tree::RankedLeaves;
+pub use tree::{PostOrder, RankedLeaves, StoredNode};

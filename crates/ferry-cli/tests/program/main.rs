@@ -2,6 +2,7 @@
 
 mod common;
 
+mod export_import;
 mod looking;
 mod made_up_state;
 mod plan;

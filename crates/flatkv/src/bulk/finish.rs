@@ -1,19 +1,25 @@
 //! The end of a load: tables into the store, and the block's records in one batch.
 
 use std::fs;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use changeset::{AppHash, CommitInfo, Hash, JournalLine, LATTICE_STORE, NamedChangeSet};
 use prost::Message;
 use rocksdb::{IngestExternalFileOptions, WriteBatch};
 
+use crate::block::Block;
 use crate::bulk::load::{BulkLoad, io_error};
 use crate::bulk::run::Loaded;
 use crate::commit::put_rows;
 use crate::error::Result;
-use crate::lane::Lane;
+use crate::lane::PerLane;
 use crate::meta::{self, StoredBlock};
 use crate::options::{self, Durability, Family};
+use crate::source::Source;
 use crate::store::FlatKv;
+use crate::verify::VerifyProgress;
+use crate::view::View;
 
 /// What a load leaves beside its rows.
 pub struct BulkBlock<'a> {
@@ -38,12 +44,38 @@ impl BulkLoad {
     /// # Errors
     /// Rows in two runs, changes that are refused, I/O.
     pub fn finish(mut self, loaded: Vec<Loaded>, block: &BulkBlock<'_>) -> Result<Hash> {
-        self.ingest(&loaded)?;
-        fs::remove_dir(&self.staging).map_err(|source| io_error("remove directory", &self.staging, source))?;
+        let mut tables = PerLane::<Vec<PathBuf>>::default();
+        for loaded in loaded.iter().flat_map(|run| &run.lanes) {
+            tables[loaded.part.0].extend_from_slice(&loaded.tables);
+        }
+        self.ingest(&tables)?;
         let Self { store, height, .. } = &mut self;
         let deltas = loaded.iter().flat_map(|run| &run.lanes).map(|lane| (&lane.part, lane.delta.clone()));
         store.block.add(deltas)?;
         store.block.apply(&store.database, block.changes, &[], *height, 1)?;
+        self.write_records(block)
+    }
+
+    /// Ingests the tables of a restore into a store that has nothing yet; adds up what is in it then, and writes the block's
+    /// records. Returns its root; none if `progress` broke.
+    ///
+    /// # Errors
+    /// Rows that are damaged, I/O.
+    pub(super) fn finish_restored(
+        mut self,
+        tables: &PerLane<Vec<PathBuf>>,
+        block: &BulkBlock<'_>,
+        progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+    ) -> Result<Option<Hash>> {
+        self.ingest(tables)?;
+        let ingested = View::load(Source::snapshot(self.store.database.clone()), 0)?;
+        let Some(lattices) = ingested.add_up(progress)? else { return Ok(None) };
+        self.store.block = Block::new(lattices);
+        self.write_records(block).map(Some)
+    }
+
+    fn write_records(&self, block: &BulkBlock<'_>) -> Result<Hash> {
+        let Self { store, height, .. } = self;
         let root = store.block.lattices().root();
         let batch = records(store, *height, root, block);
         let write = options::write(Durability::Sync);
@@ -52,21 +84,16 @@ impl BulkLoad {
     }
 
     /// Takes the tables of a lane in at once: RocksDB then compares them with each other too.
-    fn ingest(&self, loaded: &[Loaded]) -> Result<()> {
+    fn ingest(&self, tables: &PerLane<Vec<PathBuf>>) -> Result<()> {
         let database = &self.store.database;
         let mut options = IngestExternalFileOptions::default();
         options.set_move_files(true);
-        for lane in Lane::ALL {
-            let of_lane = loaded.iter().flat_map(|run| &run.lanes).filter(|loaded| loaded.part.0 == lane);
-            let tables: Vec<_> = of_lane.flat_map(|lane| &lane.tables).collect();
-            if tables.is_empty() {
-                continue;
-            }
+        for (lane, tables) in tables.iter().filter(|(_, tables)| !tables.is_empty()) {
             let family = database.family(Family::Rows(lane));
-            let ingested = database.db.ingest_external_file_cf_opts(family, &options, tables);
+            let ingested = database.db.ingest_external_file_cf_opts(family, &options, tables.iter().collect());
             ingested.map_err(|error| database.error("ingest tables", error))?;
         }
-        Ok(())
+        fs::remove_dir(&self.staging).map_err(|source| io_error("remove directory", &self.staging, source))
     }
 }
 

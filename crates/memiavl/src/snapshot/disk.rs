@@ -34,6 +34,17 @@ pub(crate) fn remove_dir(dir: &Path) -> Result<()> {
     remove_leftover(&temporary)
 }
 
+/// Makes `to` a hard link to the file at `from`, which is never written again, or a copy of it where there can be none.
+pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    match fs::hard_link(from, to) {
+        Err(error) if error.kind() == ErrorKind::CrossesDevices => {
+            fs::copy(from, to).doing(Doing::Write, to)?;
+            File::open(to).and_then(|file| file.sync_all()).doing(Doing::Sync, to)
+        }
+        linked => linked.doing(Doing::Link, to),
+    }
+}
+
 /// The name of `path` while it is unfinished.
 pub(crate) fn temporary_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

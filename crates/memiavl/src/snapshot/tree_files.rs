@@ -10,7 +10,7 @@ use changeset::Hash;
 use memiavl_iter::{FILE_KVS, FILE_LEAVES, FILE_METADATA, FILE_NODES, encode_branch, encode_leaf, encode_metadata};
 
 use crate::error::{Doing, Error, Result};
-use crate::snapshot::disk::{IoResult, remove_leftover, sync_dir};
+use crate::snapshot::disk::{IoResult, link_or_copy, remove_leftover, sync_dir};
 use crate::snapshot::pace::Pace;
 use crate::tree::{At, Body, Tree};
 
@@ -57,6 +57,15 @@ pub(crate) fn link_tree(dir: &Path, from: &Path, tree: &Tree, pace: &mut Pace<'_
     }
     // Its own: the version is the snapshot's, however long the nodes have stood.
     write_metadata(dir, tree, pace)?;
+    sync_dir(dir)
+}
+
+/// Makes `dir` the tree whose files, metadata included, stand in `from`: hard links, or copies where there can be none.
+pub(crate) fn link_files(from: &Path, dir: &Path) -> Result<()> {
+    fs::create_dir(dir).doing(Doing::Write, dir)?;
+    for file in [FILE_METADATA, FILE_NODES, FILE_LEAVES, FILE_KVS] {
+        link_or_copy(&from.join(file), &dir.join(file))?;
+    }
     sync_dir(dir)
 }
 

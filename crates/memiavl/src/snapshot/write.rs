@@ -4,16 +4,18 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use changeset::{CommitInfo, MultiTreeMetadata};
+use changeset::{AppHash, ChangelogEntry, CommitInfo, MultiTreeMetadata, seal_entry};
 use memiavl_iter::{SNAPSHOT_METADATA, Snapshot, snapshot_name};
 use prost::Message;
 
+use crate::changelog::{Changelog, LogOptions};
 use crate::error::{Doing, Result};
 use crate::multitree::Committed;
+use crate::open::CHANGELOG;
 use crate::snapshot::current::point_current;
 use crate::snapshot::disk::{IoResult, remove_dir, remove_leftover, sync_dir, temporary_name};
 use crate::snapshot::pace::{Cancel, Pace};
-use crate::snapshot::tree_files::{link_tree, write_tree};
+use crate::snapshot::tree_files::{link_files, link_tree, write_tree};
 use crate::tree::Tree;
 
 /// Writes the snapshot of a committed version into `dir`. It is whole and on disk afterwards, but `current` does not point
@@ -41,6 +43,38 @@ pub(crate) fn write_store(dir: &Path, committed: &Committed) -> Result<()> {
         None => write_tree(dir, tree, &mut pace),
     })?;
     point_current(dir, committed.version())
+}
+
+/// Makes `dir`, which must not exist, a store whose one snapshot has the trees of `commit_info`, their files hard links to
+/// those below `from`, and whose log has one entry that is never replayed: its seal holds `app_hash`.
+pub(crate) fn write_store_of(
+    dir: &Path,
+    from: &Path,
+    commit_info: &CommitInfo,
+    initial_version: u32,
+    app_hash: AppHash,
+) -> Result<()> {
+    fs::create_dir(dir).doing(Doing::Write, dir)?;
+    let version = commit_info.version.cast_unsigned();
+    let finished = dir.join(snapshot_name(version));
+    let temporary = temporary_name(&finished);
+    fs::create_dir(&temporary).doing(Doing::Write, &temporary)?;
+    for store in &commit_info.store_infos {
+        link_files(&from.join(&store.name), &temporary.join(&store.name))?;
+    }
+    let initial_version = initial_version.into();
+    write_metadata(&temporary, &MultiTreeMetadata { commit_info: Some(commit_info.clone()), initial_version })?;
+    put_in_place(dir, &temporary, &finished)?;
+    point_current(dir, version)?;
+    write_seal(dir, version, app_hash)
+}
+
+/// A log whose one entry is of the snapshot's own version: never replayed, its seal holds `app_hash`.
+pub(crate) fn write_seal(dir: &Path, version: u64, app_hash: AppHash) -> Result<()> {
+    let entry = ChangelogEntry { version: version.cast_signed(), ..ChangelogEntry::default() };
+    let mut log = Changelog::open_writer(&dir.join(CHANGELOG), LogOptions::default())?;
+    log.append(version, &seal_entry(&entry, app_hash))?;
+    Ok(log.close()?)
 }
 
 /// Builds a snapshot under a temporary name, its trees by `put_tree`, and renames it to `finished`.

@@ -5,16 +5,14 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use changeset::{AppHash, ChangelogEntry, CommitInfo, Hash, seal_entry};
+use changeset::{AppHash, CommitInfo, Hash};
 use memiavl_iter::TreeSnapshot;
 
-use crate::changelog::{Changelog, LogOptions};
 use crate::error::Error;
 use crate::multitree::{Committed, Forest};
-use crate::open::CHANGELOG;
-use crate::snapshot::write_store;
+use crate::snapshot::{write_seal, write_store};
 use crate::store::read::impl_reads;
-use crate::tree::{RankedLeaves, Reading, Tree};
+use crate::tree::{PostOrder, RankedLeaves, Reading, Tree};
 
 /// An immutable view of a committed version. It owns what it reads and takes no lock: the store may commit, rewrite its
 /// snapshot or close meanwhile.
@@ -71,6 +69,19 @@ impl View {
         self.forest().trees().iter().filter_map(|named| Some((&*named.name, named.tree.mapped_base()?)))
     }
 
+    /// The nodes of `module` behind the first `skip` ones, in post order: what [`Rebuild`](crate::Rebuild) takes.
+    ///
+    /// # Errors
+    /// A module that does not exist.
+    pub fn nodes(&self, module: &str, skip: u64) -> Result<PostOrder<'_>, Error> {
+        Ok(self.tree(module)?.post_order(skip))
+    }
+
+    /// The version of the chain's first commit; 0 when it is not set.
+    pub fn initial_version(&self) -> u32 {
+        self.forest().initial_version()
+    }
+
     /// Writes the view's trees into the new directory `dir` as a store of its own. Those that `emptied` names have no leaf
     /// in it. Returns its commit info. Files of trees that stand as their snapshot has them are hard links.
     ///
@@ -82,11 +93,7 @@ impl View {
     pub fn write_store(&self, dir: &Path, emptied: &[&str], app_hash: AppHash) -> Result<CommitInfo, Error> {
         let committed = Committed::hashed(self.forest().emptied(emptied))?;
         write_store(dir, &committed)?;
-        let version = self.version();
-        let entry = ChangelogEntry { version: version.cast_signed(), ..ChangelogEntry::default() };
-        let mut log = Changelog::open_writer(&dir.join(CHANGELOG), LogOptions::default())?;
-        log.append(version, &seal_entry(&entry, app_hash))?;
-        log.close()?;
+        write_seal(dir, self.version(), app_hash)?;
         Ok(committed.commit_info())
     }
 

@@ -1,0 +1,107 @@
+//! `ferry export` and `ferry import`: a recorded life goes on elsewhere from the middle of a migration, and a kill or a signal
+//! leaves the state as it was or as it is to be.
+
+use crate::common::{Home, ferry, fixture, run};
+
+/// The recorded life up to a height in the middle of its first migration, exported; both homes and the height.
+fn exported() -> (Home, Home, u64) {
+    let (home, to) = (Home::empty(), Home::empty());
+    let blocks = fixture("small/blocks.jsonl.gz");
+    let blocks = blocks.to_str().expect("UTF-8");
+    let first: u64 = 30;
+    let until = first.to_string();
+    run(&[
+        "replay",
+        "--home",
+        home.text(),
+        "--blocks",
+        blocks,
+        "--from-genesis",
+        "--until",
+        &until,
+        "--output",
+        "json",
+    ])
+    .json(0);
+    let report =
+        run(&["export", "--home", home.text(), "--to", to.text(), "--chunk-bytes", "9000", "--output", "json"]).json(0);
+    assert_eq!(report["height"], first);
+    assert!(report["chunks"].as_u64() > Some(2), "{report}");
+    (home, to, first)
+}
+
+fn height(home: &Home) -> serde_json::Value {
+    run(&["status", "--home", home.text(), "--output", "json"]).json(0)["height"].clone()
+}
+
+#[test]
+fn a_life_goes_on_equal_from_an_imported_state() {
+    let (from, export, first) = exported();
+    let app_hash =
+        run(&["import", "--home", "unused", "--from", export.text(), "--output", "json"]).json(0)["app_hash"]
+            .as_str()
+            .expect("a hash")
+            .to_owned();
+    let home = Home::empty();
+    let import = ["import", "--home", home.text(), "--from", export.text(), "--app-hash", &app_hash];
+    let dry = run(&[&import[..], &["--output", "json"]].concat()).json(0);
+    assert_eq!(dry["applied"], false);
+    assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 0, "a dry run writes nothing");
+    let done = run(&[&import[..], &["--apply", "--output", "json"]].concat()).json(0);
+    assert_eq!((&done["applied"], &done["app_hash_trusted"]), (&true.into(), &true.into()));
+    assert_eq!(height(&home), first);
+    let blocks = fixture("small/blocks.jsonl.gz");
+    let blocks = blocks.to_str().expect("UTF-8");
+    let replayed = run(&["replay", "--home", home.text(), "--blocks", blocks, "--output", "json"]).json(0);
+    assert_eq!(replayed["last_height"], 175, "{replayed}");
+    drop(from);
+}
+
+#[test]
+fn another_app_hash_is_refused_and_nothing_is_written() {
+    let (_from, export, _) = exported();
+    let home = Home::empty();
+    let hash = "ab".repeat(32);
+    for apply in [&["--apply"][..], &[]] {
+        let import = ["import", "--home", home.text(), "--from", export.text(), "--app-hash", &hash];
+        run(&[&import[..], apply].concat()).refused(8, "lies");
+    }
+    assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 0);
+}
+
+#[test]
+fn a_kill_at_each_point_leaves_the_old_state_or_the_new_one() {
+    let (_from, export, first) = exported();
+    let sizes = ["--accounts", "20", "--slots", "20", "--bank", "20", "--wasm", "20"];
+    for (point, is_done) in [
+        ("restore::taken", false),
+        ("restore::noted", false),
+        ("restore::received", false),
+        ("restore::built", false),
+        ("restore::switched", true),
+        ("restore::replaced", true),
+    ] {
+        let home = Home::empty();
+        let before = run(&[&["gen", "--home", home.text(), "--output", "json"], sizes.as_slice()].concat()).json(0);
+        let import = ["import", "--home", home.text(), "--from", export.text(), "--apply", "--output", "json"];
+        let killed = ferry(&[&import[..], &["--kill-at", point]].concat()).output().expect("starts");
+        assert_eq!(killed.status.code(), None, "{point}: killed by a signal");
+        let expected = if is_done { first.into() } else { before["height"].clone() };
+        let now = if is_done { expected.clone() } else { height(&home) };
+        assert_eq!(now, expected, "{point}");
+        run(&import).json(0);
+        assert_eq!(height(&home), first, "{point}");
+    }
+}
+
+#[test]
+fn an_interrupt_stops_cleanly_and_the_import_goes_on() {
+    let (_from, export, first) = exported();
+    let home = Home::empty();
+    let import = ["import", "--home", home.text(), "--from", export.text(), "--apply", "--output", "json"];
+    let stopped = run(&[&import[..], &["--interrupt-at", "restore::noted"]].concat());
+    assert_eq!((stopped.code, stopped.stdout.as_str()), (130, ""), "{}", stopped.stderr);
+    let done = run(&import).json(0);
+    assert_eq!(done["chunks_before"], 1);
+    assert_eq!(height(&home), first);
+}
