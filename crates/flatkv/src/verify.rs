@@ -88,7 +88,7 @@ impl View {
     /// # Errors
     /// I/O and corruption that RocksDB notices; a damaged row is part of the report.
     pub fn verify(&self, progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>) -> Result<Option<VerifyReport>> {
-        Ok(self.tally(progress)?.map(|tally| self.report(tally)))
+        Ok(self.tally_rows(progress)?.map(|tally| self.report(tally)))
     }
 
     /// What all rows of a store without blocks add up to; none if `progress` broke.
@@ -99,7 +99,7 @@ impl View {
         &self,
         progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     ) -> Result<Option<Lattices>> {
-        let Some(tally) = self.tally(progress)? else { return Ok(None) };
+        let Some(tally) = self.tally_rows(progress)? else { return Ok(None) };
         if let Some(damaged) = tally.damaged.into_iter().next() {
             return Err(damaged);
         }
@@ -110,7 +110,7 @@ impl View {
         Ok(Some(lattices))
     }
 
-    fn tally(&self, progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>) -> Result<Option<Tally>> {
+    fn tally_rows(&self, progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>) -> Result<Option<Tally>> {
         let rows_expected = self.totals().map(|(_, _, totals)| totals.rows).sum();
         let mut tally = Tally::default();
         for lane in Lane::ALL {

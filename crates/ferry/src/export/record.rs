@@ -79,6 +79,9 @@ impl<'a> Record<'a> {
     }
 }
 
+/// A key and what stands under it.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// What is left of the bytes; a field that they do not reach to the end of is none.
 struct Fields<'a>(&'a [u8]);
 
@@ -144,7 +147,7 @@ impl<'a> Fields<'a> {
         Ok(Some(bytes))
     }
 
-    fn pair(&mut self) -> Result<Option<(&'a [u8], &'a [u8])>, NoRecord> {
+    fn pair(&mut self) -> Result<Option<Pair<'a>>, NoRecord> {
         let Some(key) = self.bytes()? else { return Ok(None) };
         Ok(self.bytes()?.map(|value| (key, value)))
     }

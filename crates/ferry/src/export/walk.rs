@@ -61,9 +61,8 @@ fn walk_tree(source: &Source, name: &str, position: &mut Position, sink: &mut dy
     if position.nodes.is_none() {
         sink.put(Record::Tree { name }, &|| at(0))?;
     }
-    let mut nodes = position.nodes.unwrap_or(0);
-    for node in memiavl.nodes(name, nodes)? {
-        nodes += 1;
+    let before = position.nodes.unwrap_or(0);
+    for (nodes, node) in (before + 1..).zip(memiavl.nodes(name, before)?) {
         let record = match node? {
             StoredNode::Leaf { version, key, value } => Record::Leaf { version, key, value },
             StoredNode::Branch { version } => Record::Branch { version },
