@@ -38,6 +38,8 @@ pub(crate) fn rename_away(store: &Path) -> io::Result<()> {
 /// Makes the names beside `path` durable.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
+        // A name alone stands in the working directory.
+        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
         Some(parent) => sync_dir(parent),
         None => Ok(()),
     }

@@ -58,6 +58,18 @@ fn a_life_goes_on_equal_from_an_imported_state() {
 }
 
 #[test]
+fn an_export_and_an_import_take_names_alone() {
+    let (from, _, first) = exported();
+    let place = Home::empty();
+    let here = |words: &[&str]| ferry(words).current_dir(place.path()).status().expect("the program starts");
+    assert!(here(&["export", "--home", from.text(), "--to", "aside"]).success());
+    assert!(here(&["import", "--home", "new", "--from", "aside", "--apply"]).success());
+    let status = ferry(&["status", "--home", "new", "--output", "json"]).current_dir(place.path()).output();
+    let status: serde_json::Value = serde_json::from_slice(&status.expect("the program starts").stdout).expect("JSON");
+    assert_eq!(status["height"], first);
+}
+
+#[test]
 fn another_app_hash_is_refused_and_nothing_is_written() {
     let (_from, export, _) = exported();
     let home = Home::empty();
