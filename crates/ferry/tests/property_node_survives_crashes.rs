@@ -77,6 +77,8 @@ struct Life {
     /// By height; the first is the state before the first block.
     blocks: Vec<Block>,
     working: Model,
+    /// The highest block that there ever was: the window reaches back from there, however often it was rolled back.
+    highest: usize,
     /// The changelog's length at each height since the home was opened, and when it was.
     lengths: BTreeMap<u64, u64>,
     durability: Durability,
@@ -96,6 +98,7 @@ impl Life {
             node: Some(node),
             blocks,
             working,
+            highest: 0,
             lengths: BTreeMap::new(),
             durability,
             homes: vec![home],
@@ -271,8 +274,10 @@ impl Life {
     }
 
     fn roll_back(&mut self, depth: usize) {
-        let to = self.blocks.len().saturating_sub(1 + depth);
-        if to == 0 {
+        self.highest = self.highest.max(self.blocks.len() - 1);
+        let oldest = self.highest.saturating_sub(ROLLBACK_BLOCKS as usize);
+        let to = self.blocks.len().saturating_sub(1 + depth).max(oldest);
+        if to == 0 || to >= self.blocks.len() {
             return;
         }
         let options = self.options();
