@@ -20,7 +20,7 @@
 //! let rich = Address([7; 20]);
 //! chain.init(Genesis { authority: rich, accounts: [(rich, 1_000)].into() });
 //!
-//! let block = chain.finalize(1, &[])?; // the app hash, before anything is durable
+//! let block = chain.finalize(1, &[b""; 0])?; // the app hash, before anything is durable
 //! let committed = chain.commit()?; // the block has happened
 //! assert_eq!(block.app_hash, committed.app_hash);
 //! # Ok(())
