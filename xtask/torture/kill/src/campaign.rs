@@ -22,6 +22,13 @@ use crate::workload::{self, Workload, copy};
 const KILLS_PER_POINT: u64 = 20;
 /// Runs that were to die at a point and did not: then no workload reaches it.
 const MISSES_MAX: u64 = 60;
+/// Recorded lives that are replayed to their end, killed on the way: the reference's word on every block. And what the kills
+/// of each are counted under.
+const REPLAYED: [(&str, &str); 3] = [
+    ("crates/ferry-cli/fixtures/small", "kills_in_small"),
+    ("crates/ferry-cli/fixtures/medium", "kills_in_medium"),
+    ("crates/ferry-cli/fixtures/nosnap", "kills_in_nosnap"),
+];
 /// Lives that are led to their end although they are violated: one cause shows more than once.
 const VIOLATIONS_MAX: usize = 20;
 
@@ -31,10 +38,10 @@ pub(crate) struct Args {
     /// What all random choices follow from; random if absent.
     #[arg(long)]
     seed: Option<u64>,
-    /// Some 300 kills and 250 cycles: minutes.
+    /// Some 300 kills, 250 cycles, and 25 kills in each recorded life: minutes.
     #[arg(long, conflicts_with = "long")]
     smoke: bool,
-    /// 10 000 kills and 1 000 cycles.
+    /// 10 000 kills, 1 000 cycles, and 250 kills in each recorded life.
     #[arg(long)]
     long: bool,
     /// So many kills instead; 0 for the cycles alone.
@@ -43,15 +50,15 @@ pub(crate) struct Args {
     /// So many kill and reopen cycles of one home from V0 to V3 instead.
     #[arg(long)]
     cycles: Option<u64>,
+    /// So many kills in the replay of each recorded life instead.
+    #[arg(long)]
+    replay_kills: Option<u64>,
     /// Where the report goes, beside stdout.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// The program; the one beside this one by default.
     #[arg(long, value_name = "FILE")]
     ferry: Option<PathBuf>,
-    /// More recorded lives: a directory with one directory each (blocks.jsonl.gz, final_rows.tsv.gz, memiavl).
-    #[arg(long, value_name = "DIR")]
-    lives: Option<PathBuf>,
     /// Where the homes are; in memory by default where there is such a file system. A killed process loses no page cache
     /// anywhere.
     #[arg(long, value_name = "DIR")]
@@ -81,6 +88,14 @@ pub(crate) struct ReplayArgs {
     ferry: Option<PathBuf>,
 }
 
+/// Random kills of one life.
+#[derive(Clone, Copy)]
+struct Kills {
+    count: u64,
+    /// How many blocks a run makes at the most until it is killed.
+    blocks: u32,
+}
+
 struct Campaign<'a> {
     args: &'a Args,
     seed: u64,
@@ -96,8 +111,9 @@ struct Campaign<'a> {
 pub(crate) fn run(args: &Args, stop: &AtomicBool) -> Result<ExitCode> {
     let seed = args.seed.unwrap_or_else(|| rand::rng().random());
     eprintln!("torture-kill: seed={seed}");
-    let (kills, cycles) = if args.long { (10_000, 1_000) } else { (320, 250) };
+    let (kills, cycles, replay_kills) = if args.long { (10_000, 1_000, 250) } else { (320, 250, 25) };
     let (kills, cycles) = (args.kills.unwrap_or(kills), args.cycles.unwrap_or(cycles));
+    let replay_kills = args.replay_kills.unwrap_or(replay_kills);
     let (report, progress) = (Report::default(), Progress::start());
     let mut campaign = Campaign { args, seed, stop, report, progress, lives: 0, misses: BTreeMap::new() };
     let workloads = campaign.workloads()?;
@@ -106,6 +122,7 @@ pub(crate) fn run(args: &Args, stop: &AtomicBool) -> Result<ExitCode> {
         campaign.check_reach();
     }
     campaign.cycle(cycles)?;
+    campaign.replay(replay_kills)?;
     let json = campaign.report.json(seed, campaign.progress.seconds());
     println!("{json:#}");
     if let Some(path) = &args.json {
@@ -153,11 +170,6 @@ impl Campaign<'_> {
         workloads.push(Workload::recorded(&ferry, &small, false)?);
         workloads.push(Workload::recorded(&ferry, &repository("crates/ferry/fixtures/exact"), true)?);
         workloads.push(Workload::recorded(&ferry, &small, true)?);
-        if let Some(lives) = &self.args.lives {
-            for name in ["medium", "nosnap"] {
-                workloads.push(Workload::recorded(&ferry, &lives.join(name), false)?);
-            }
-        }
         Ok(workloads)
     }
 
@@ -185,11 +197,39 @@ impl Campaign<'_> {
             return Ok(());
         }
         let workload = Workload::load(self.seed ^ 1, cycles * 5)?;
-        self.lead(&workload, Some(cycles), cycles)
+        let before = self.report.kills();
+        if self.lead(&workload, Some(Kills { count: cycles, blocks: 6 }), cycles)? == Ended::Whole {
+            let cycles = self.report.kills() - before;
+            self.report.add("cycles", cycles);
+        }
+        Ok(())
+    }
+
+    /// The recorded lives, each killed `kills` times at random heights all over it, and led to its end.
+    fn replay(&mut self, kills: u64) -> Result<()> {
+        if kills == 0 || self.args.load_only {
+            return Ok(());
+        }
+        let ferry = program(self.args.ferry.as_deref())?;
+        for (life, figure) in REPLAYED {
+            if self.stopped() {
+                return Ok(());
+            }
+            let workload = Workload::recorded(&ferry, &repository(life), false)?;
+            // A run comes half as far on the average; a few blocks are left for the last one, which is not killed.
+            let blocks = u32::try_from((2 * workload.blocks).div_ceil(kills)).unwrap_or(u32::MAX);
+            let before = self.report.kills();
+            if self.lead(&workload, Some(Kills { count: kills, blocks }), kills)? == Ended::Whole {
+                let kills = self.report.kills() - before;
+                self.report.add(figure, kills);
+                self.report.add("replays_whole", 1);
+            }
+        }
+        Ok(())
     }
 
     /// Leads one life, with so many random kills or with a mixture until it is over.
-    fn lead(&mut self, workload: &Workload, kills: Option<u64>, wanted: u64) -> Result<()> {
+    fn lead(&mut self, workload: &Workload, kills: Option<Kills>, wanted: u64) -> Result<Ended> {
         let number = self.lives;
         self.lives += 1;
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed.wrapping_add(number));
@@ -207,21 +247,18 @@ impl Campaign<'_> {
             self.progress.set(&workload.name, done, wanted, &format!("life {number}"));
             led += 1;
             match kills {
-                Some(kills) if led > kills => Next::RunOut,
-                Some(_) => Next::Kill(Kill::random(rng, workload.opening, workload.block, 6)),
+                Some(kills) if led > kills.count => Next::RunOut,
+                Some(kills) => Next::Kill(Kill::random(rng, workload.opening, workload.block, kills.blocks)),
                 None => self.choose(workload, report, rng, &mut pending),
             }
         });
         self.settle(&mut pending, &report);
         self.report = report;
-        if ended? == Ended::Whole {
+        let ended = ended?;
+        if ended == Ended::Whole {
             self.report.add("lives_whole", 1);
-            if let Some(kills) = kills {
-                let kills = kills.min(led.saturating_sub(1));
-                self.report.add("cycles", kills);
-            }
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// The next kill of a mixed life: half of them random, half at the named point that was hit least.

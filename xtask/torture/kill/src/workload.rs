@@ -19,6 +19,8 @@ pub(crate) struct Workload {
     pub(crate) opening: Duration,
     pub(crate) block: Duration,
     pub(crate) last: u64,
+    /// Blocks from the first run's opening to the end.
+    pub(crate) blocks: u64,
     kind: Kind,
     /// The undisturbed run: app hashes by height where it tells them, and its report.
     hashes: Vec<(u64, String)>,
@@ -56,7 +58,8 @@ impl Workload {
     /// Lets it run once without a kill.
     fn undisturbed(name: String, kind: Kind) -> Result<Self> {
         let (opening, block) = (Duration::ZERO, Duration::ZERO);
-        let mut workload = Self { name, opening, block, last: 0, kind, hashes: Vec::new(), report: Value::Null };
+        let mut workload =
+            Self { name, opening, block, last: 0, blocks: 0, kind, hashes: Vec::new(), report: Value::Null };
         let home = directory(None).context("a home for the undisturbed run")?;
         workload.prepare(home.path())?;
         let ran = child::run(&mut workload.command(home.path(), None)?, None)?;
@@ -64,6 +67,7 @@ impl Workload {
         workload.report = serde_json::from_str(&ran.stdout).context("the undisturbed run's report")?;
         workload.opening = ran.opening.context("the undisturbed run opened its home")?;
         let blocks = ran.events.len().saturating_sub(1).max(1);
+        workload.blocks = blocks as u64;
         workload.block = (ran.elapsed - workload.opening) / u32::try_from(blocks)?;
         workload.last = ran.acknowledged().context("the undisturbed run made blocks")?;
         workload.hashes = hashes(&ran);
