@@ -195,6 +195,14 @@ pub enum FlatKvError {
         /// The height asked for.
         to: u64,
     },
+    /// A rollback to before the window that undo records are kept for.
+    #[error("no rollback leads there any more: undo records lead back to block {oldest}; restore a copy: to={to}")]
+    WindowPassed {
+        /// The earliest height that can be gone back to.
+        oldest: u64,
+        /// The height asked for.
+        to: u64,
+    },
     /// Rows that do not come lane by lane in key order.
     #[error("rows are out of order; they were damaged or made up: lane={lane} key={}", crate::key::Hex(key))]
     RowOrder {
@@ -251,6 +259,7 @@ impl FlatKvError {
             Self::Io { .. } => StoreErrorKind::Io,
             Self::Locked { .. } => StoreErrorKind::Locked,
             Self::Pebble { .. } | Self::Foreign { .. } | Self::Format { .. } => StoreErrorKind::Incompatible,
+            Self::WindowPassed { .. } => StoreErrorKind::Refused,
             Self::Absent { .. } | Self::SecondaryInside { .. } => StoreErrorKind::Configuration,
         }
     }

@@ -3,17 +3,16 @@
 //! A rollback begins with a synced marker, so that a crash in the middle of it is noticed; each block is then undone in a
 //! batch of its own, which carries the version with it; it ends with a batch that drops the later handoffs and the marker.
 
-use std::sync::Arc;
+use changeset::{ScanOrder, StoreResult, Undo};
+use rocksdb::{ReadOptions, WriteBatch};
 
-use changeset::{StoreResult, Undo};
-use rocksdb::WriteBatch;
-
+use crate::codec::u64_record;
 use crate::error::{FlatKvError, Result};
 use crate::lattice::Lattices;
 use crate::meta;
 use crate::open::check;
 use crate::options::{self, Durability, Family};
-use crate::row_cache::RowCache;
+use crate::scan::Committed;
 use crate::source::Source;
 use crate::store::FlatKv;
 use crate::undo::{self, UndoRecord};
@@ -59,9 +58,8 @@ impl FlatKv {
         let progress = Progress { span: Some(span), changelog_synced, last_handoff: stored.last_handoff };
         self.or_poison(|store| {
             store.write(batch, "undo")?;
-            // Hot rows are kept for a history that only grows: after going back there are none.
-            let rows = RowCache::new(store.row_cache_bytes, Some(to)).map(Arc::new);
-            store.publish(View::new(Source::snapshot(store.database.clone()), progress, lattices, rows));
+            // Hot rows are kept for a history that only grows: on the way back there are none.
+            store.publish(View::new(Source::snapshot(store.database.clone()), progress, lattices, None));
             Ok(to)
         })
     }
@@ -148,13 +146,32 @@ impl View {
     /// Checks that every block above `to` can be undone; changes nothing.
     ///
     /// # Errors
-    /// A height outside the store's blocks, an undo record that is missing or damaged, I/O.
+    /// A height outside the store's blocks or before the rollback window, an undo record that is missing or damaged, I/O.
     pub fn check_undo(&self, to: u64) -> Result<()> {
         let span = self.undo_span(to)?;
+        // The one that the window drops first comes first: a height that was left behind long ago is no damage.
+        if to < span.last && !self.has_undo(to + 1)? {
+            let oldest = self.first_undo()?.unwrap_or(span.last + 1);
+            return Err(match to + 1 < oldest {
+                true => FlatKvError::WindowPassed { oldest: oldest - 1, to },
+                false => FlatKvError::Missing { record: "undo", height: to + 1 },
+            });
+        }
         for height in (to + 1..=span.last).rev() {
             self.with_undo(height, |_| Ok(()))?;
         }
         Ok(())
+    }
+
+    fn has_undo(&self, height: u64) -> Result<bool> {
+        Ok(self.source().get(Family::Undo, &height.to_be_bytes(), |_| Ok(()))?.is_some())
+    }
+
+    /// The first block whose undo record is kept.
+    fn first_undo(&self) -> Result<Option<u64>> {
+        let mut records = Committed::new(self.source(), Family::Undo, ReadOptions::default(), ScanOrder::Ascending);
+        records.advance()?;
+        records.item().map(|(height, _)| u64_record("height of an undo record", height)).transpose()
     }
 
     /// The store's blocks, if those above `to` can be undone at all: the first one cannot.

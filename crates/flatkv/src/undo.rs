@@ -1,21 +1,25 @@
 //! The undo record of a block: what its rows and lattice entries were before it.
 //!
 //! ```text
-//! record    u32 big endian count | entry × count | u32 big endian count | row × count
+//! record    u32 big endian count | entry × count | u32 big endian count | row × count | seal
 //! entry     lane u8 | module (bytes) | was present u8 | lattice entry, see lattice.rs (bytes; none if it was absent)
 //! row       lane u8 | physical key (bytes) | was present u8 | row (bytes; none if it was absent)
 //! bytes     u32 big endian length | the bytes
+//! seal      u32 big endian CRC32C of all that stands before it
 //! ```
+//! No hash of the store covers a record until it is needed, and then what it says becomes the store's rows. RocksDB's own
+//! checksums guard its bytes on disk; the seal guards them on the way there and back.
 
 use std::sync::Arc;
 
 use crate::block::Block;
 use crate::codec::{Fields, put_bytes};
-use crate::error::Result;
+use crate::error::{FlatKvError, Result};
 use crate::lane::Lane;
 use crate::lattice::{Entry, Lattices, Part};
 
 const RECORD: &str = "undo";
+const SEAL_BYTES: usize = 4;
 
 /// An undo record, read.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,6 +57,7 @@ pub(crate) fn encode(block: &Block, before: &Lattices) -> Vec<u8> {
         put_bytes(&mut out, key);
         put_optional(&mut out, pending.committed.as_deref());
     }
+    out.extend_from_slice(&crc32c::crc32c(&out).to_be_bytes());
     out
 }
 
@@ -69,8 +74,13 @@ fn put_optional(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     }
 }
 
-/// Reads a record. Counts are not trusted with memory: the vectors grow as items are found.
+/// Reads a record, whose seal must fit. Counts are not trusted with memory: the vectors grow as items are found.
 pub(crate) fn decode(bytes: &[u8]) -> Result<UndoRecord<'_>> {
+    let wrong = FlatKvError::Record { record: RECORD, at: bytes.len().saturating_sub(SEAL_BYTES) };
+    let Some((bytes, seal)) = bytes.split_last_chunk::<SEAL_BYTES>() else { return Err(wrong) };
+    if crc32c::crc32c(bytes) != u32::from_be_bytes(*seal) {
+        return Err(wrong);
+    }
     let mut fields = Fields::new(RECORD, bytes);
     let mut record = UndoRecord::default();
     for _ in 0..fields.u32()? {

@@ -105,7 +105,10 @@ fn old_records_are_dropped_and_those_still_needed_stay() {
     }
     store.check_undo(oldest).expect("every undo record in the window is there");
     match store.check_undo(oldest - 1) {
-        Err(FlatKvError::Missing { record: "undo", height }) => assert_eq!(height, oldest),
+        Err(error @ FlatKvError::WindowPassed { oldest: window, to }) => {
+            assert_eq!((window, to), (oldest, oldest - 1));
+            assert_eq!(error.kind(), StoreErrorKind::Refused);
+        }
         other => panic!("another answer: {other:?}"),
     }
     drop(store);

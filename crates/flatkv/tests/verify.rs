@@ -33,11 +33,11 @@ fn verify(store: &FlatKv) -> VerifyReport {
 }
 
 /// Writes to a closed store's column family behind its back.
-fn tamper(dir: &Path, family: &str, change: impl FnOnce(&DB, &rocksdb::ColumnFamily)) {
+fn tamper<T>(dir: &Path, family: &str, change: impl FnOnce(&DB, &rocksdb::ColumnFamily) -> T) -> T {
     let options = rocksdb::Options::default();
     let names = DB::list_cf(&options, dir).expect("lists");
     let db = DB::open_cf(&options, dir, names).expect("opens");
-    change(&db, db.cf_handle(family).expect("a family"));
+    change(&db, db.cf_handle(family).expect("a family"))
 }
 
 #[test]
@@ -126,12 +126,13 @@ fn a_missing_handoff_stops_the_opening() {
 }
 
 /// Changes the last block's undo record.
-fn tamper_undo(dir: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+fn tamper_undo<T>(dir: &Path, change: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     tamper(dir, "undo", |db, cf| {
         let mut record = db.get_cf(cf, 20_u64.to_be_bytes()).expect("reads").expect("a record");
-        change(&mut record);
+        let done = change(&mut record);
         db.put_cf(cf, 20_u64.to_be_bytes(), record).expect("writes");
-    });
+        done
+    })
 }
 
 #[test]
@@ -139,7 +140,12 @@ fn an_undo_record_that_leads_elsewhere_is_refused_and_changes_nothing() {
     let dir = tempdir().expect("a directory");
     drop(filled(dir.path()));
     // Count, lane, module with its length, presence and length of the entry: then a limb of its state.
-    tamper_undo(dir.path(), |record| record[4 + 1 + 4 + 3 + 1 + 4 + 100] ^= 1);
+    tamper_undo(dir.path(), |record| {
+        record[4 + 1 + 4 + 3 + 1 + 4 + 100] ^= 1;
+        let sealed = record.len() - 4;
+        let seal = crc32c::crc32c(&record[..sealed]).to_be_bytes();
+        record[sealed..].copy_from_slice(&seal);
+    });
     let mut store = open(dir.path());
     let root = store.committed_root();
     assert!(matches!(store.undo_block(), Err(FlatKvError::Disagree { what: "root before the block", .. })));
@@ -161,6 +167,23 @@ fn a_torn_undo_record_is_found_before_a_rollback_begins() {
         other => panic!("another answer: {other:?}"),
     }
     assert_eq!(store.rollback_target().expect("reads"), None);
+}
+
+/// A row in a record is covered by no root before it is a row of the store: a flipped bit would come back as the state.
+#[test]
+fn a_flipped_bit_anywhere_in_an_undo_record_is_found_before_a_rollback_begins() {
+    let dir = tempdir().expect("a directory");
+    drop(filled(dir.path()));
+    let bytes = tamper_undo(dir.path(), |record| record.len());
+    for at in (0..bytes).step_by(97).chain([bytes - 1]) {
+        tamper_undo(dir.path(), |record| record[at] ^= 1);
+        let mut store = open(dir.path());
+        let refused = store.begin_rollback(10);
+        assert!(matches!(refused, Err(FlatKvError::Record { record: "undo", .. })), "byte {at}: {refused:?}");
+        drop(store);
+        tamper_undo(dir.path(), |record| record[at] ^= 1);
+    }
+    open(dir.path()).begin_rollback(10).expect("the record as it was");
 }
 
 #[test]
