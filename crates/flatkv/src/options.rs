@@ -144,7 +144,8 @@ pub(crate) fn database(options: &Options, create: bool) -> rocksdb::Options {
 pub(crate) fn families(options: &Options) -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(options.block_cache_bytes);
     let unused = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME.to_owned(), format_family(FORMAT)];
-    let unused = unused.into_iter().map(|name| ColumnFamilyDescriptor::new(name, rocksdb::Options::default()));
+    // Without a cache named, RocksDB makes one of 32 MiB for each of them, at each opening.
+    let unused = unused.into_iter().map(|name| ColumnFamilyDescriptor::new(name, record_family(options, &cache)));
     let used = Family::ALL.into_iter().map(|family| {
         let settings = match family {
             Family::Rows(lane) => row_family(options, &cache, lane),

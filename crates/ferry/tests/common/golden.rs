@@ -57,6 +57,7 @@ pub(crate) fn options(first: &Value, batch: u64) -> Options {
         modules: DEFAULT_MODULES.map(str::to_owned).to_vec(),
         initial_stores: list(&first["commit_info"]).iter().map(|store| text(&store["name"]).to_owned()).collect(),
         block_cache_bytes: 8 << 20,
+        row_cache_bytes: 8 << 20,
         memtable_bytes: 8 << 20,
         ..Options::default()
     }

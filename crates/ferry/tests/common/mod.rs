@@ -24,6 +24,7 @@ pub(crate) fn options(batch_keys: u64) -> Options {
         modules: MODULES.map(str::to_owned).to_vec(),
         initial_stores: MODULES.map(str::to_owned).to_vec(),
         block_cache_bytes: 8 << 20,
+        row_cache_bytes: 8 << 20,
         memtable_bytes: 8 << 20,
         ..Options::default()
     }

@@ -259,7 +259,7 @@ fn torture(run: &Run) -> Result<ExitCode> {
 fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let smoke = Effort { subsets: 8, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
-    let long = Effort { subsets: 48, finish_one_in: 16, recoveries: 32, recovery_subsets: 4, threads };
+    let long = Effort { subsets: 48, finish_one_in: 64, recoveries: 32, recovery_subsets: 4, threads };
     let effort = if run.long { long } else { smoke };
     for seed in run.seed.. {
         for kind in [Kind::Whole, Kind::Bare].into_iter().filter(|kind| run.life.is_none_or(|life| life == *kind)) {

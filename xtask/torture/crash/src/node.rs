@@ -157,6 +157,7 @@ impl Actor {
             },
             rollback_blocks: self.rollback_blocks,
             block_cache_bytes: 1 << 20,
+            row_cache_bytes: 1 << 20,
             memtable_bytes: MEMTABLE_BYTES,
             ..Options::default()
         }
