@@ -11,6 +11,7 @@
 mod fuzz;
 mod legs;
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -57,29 +58,21 @@ pub(crate) struct Arguments {
     /// have brought: it may be run in legs.
     #[arg(long)]
     publish: bool,
+    /// Runs nothing: the reports that layers' programs have left with their `--json` are kept instead.
+    #[arg(long, value_name = "FILE", requires = "publish", conflicts_with = "layer")]
+    report: Vec<PathBuf>,
 }
 
 /// Runs the layers; a violation in any of them is an error, after all have run.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::run()?;
-    let chosen = chosen(&arguments.layer, arguments.long)?;
-    build(&chosen)?;
-    let mut found = Map::new();
+    let found = if arguments.report.is_empty() { run_layers(arguments)? } else { read_reports(&arguments.report)? };
     let mut failed = Vec::new();
-    for layer in chosen {
-        let began = Instant::now();
-        eprintln!("torture: {}", layer.name);
-        let report = match layer.name {
-            FUZZ => fuzz::run(arguments.seed, FUZZ_SECONDS[usize::from(arguments.long)])?,
-            _ => run_layer(layer, arguments)?,
-        };
-        let violations = report["violations"].as_array().map_or(0, Vec::len);
-        eprintln!("torture: {}: {violations} violations in {} s", layer.name, began.elapsed().as_secs());
-        println!("{}", summary(layer.name, &report));
-        if violations > 0 {
-            failed.push(layer.name);
+    for (layer, report) in &found {
+        println!("{}", summary(layer, report));
+        if violations(report) > 0 {
+            failed.push(layer.clone());
         }
-        found.insert(layer.name.to_owned(), report);
     }
     if arguments.publish {
         publish(arguments, found)?;
@@ -88,6 +81,49 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         bail!("promises were broken: {}", failed.join(", "));
     }
     Ok(())
+}
+
+fn run_layers(arguments: &Arguments) -> Result<Map<String, Value>> {
+    let chosen = chosen(&arguments.layer, arguments.long)?;
+    build(&chosen)?;
+    let mut found = Map::new();
+    for layer in chosen {
+        let began = Instant::now();
+        eprintln!("torture: {}", layer.name);
+        let report = match layer.name {
+            FUZZ => fuzz::run(arguments.seed, FUZZ_SECONDS[usize::from(arguments.long)])?,
+            _ => run_layer(layer, arguments)?,
+        };
+        eprintln!("torture: {}: {} violations in {} s", layer.name, violations(&report), began.elapsed().as_secs());
+        found.insert(layer.name.to_owned(), report);
+    }
+    Ok(found)
+}
+
+/// Reports by layer, as the layers' programs have left them.
+fn read_reports(files: &[PathBuf]) -> Result<Map<String, Value>> {
+    let mut found = Map::new();
+    for file in files {
+        let report = read_report(file)?;
+        let layer = layer_of(&report).with_context(|| format!("{} is no report of a layer", file.display()))?;
+        found.insert(layer.name.to_owned(), report);
+    }
+    Ok(found)
+}
+
+fn layer_of(report: &Value) -> Option<&'static Layer> {
+    let name = report["layer"].as_str()?;
+    LAYERS.iter().find(|layer| layer.name == name)
+}
+
+fn read_report(file: &Path) -> Result<Value> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("no report in {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("the report in {} is no JSON", file.display()))
+}
+
+/// How many there are; a report that does not say is one itself.
+fn violations(report: &Value) -> usize {
+    report["violations"].as_array().map_or(1, Vec::len)
 }
 
 /// What the tests run of it, some minutes' worth: the short life's crash points, every failed sync, the kills.
@@ -102,7 +138,7 @@ pub(crate) fn quick() -> Result<()> {
         let layer = LAYERS.iter().find(|layer| layer.name == name).context("a part is of a layer")?;
         let report = run_program(layer, 1, words)?;
         println!("{}", summary(name, &report));
-        if report["violations"].as_array().is_none_or(|list| !list.is_empty()) {
+        if violations(&report) > 0 {
             bail!("a promise was broken: {}", layer.name);
         }
     }
@@ -160,11 +196,8 @@ fn run_program(layer: &Layer, seed: u64, words: &[&str]) -> Result<Value> {
     let mut command = std::process::Command::new(&program);
     command.current_dir(run::root()).args(["--seed", &seed.to_string()]).args(words).arg("--json").arg(&report);
     let status = run::status(&mut command)?;
-    let text = std::fs::read_to_string(&report)
-        .with_context(|| format!("{} left no report: {status}", run::line(&command)))?;
-    let report: Value = serde_json::from_str(&text).context("the report is no JSON")?;
-    let has_violations = report["violations"].as_array().is_some_and(|list| !list.is_empty());
-    if !status.success() && !has_violations {
+    let report = read_report(&report).with_context(|| format!("{}: {status}", run::line(&command)))?;
+    if !status.success() && violations(&report) == 0 {
         bail!("{} failed: {status}", run::line(&command));
     }
     Ok(report)
@@ -211,6 +244,17 @@ mod tests {
         assert_eq!(names(&["fuzz"], false).expect("one"), ["fuzz"]);
         let error = names(&["crush"], false).expect_err("unknown");
         assert_eq!(error.to_string(), "there is no layer crush; there are crash, damage, kill, fuzz");
+    }
+
+    #[test]
+    fn a_report_is_of_a_layer_and_says_what_was_violated() {
+        let of = |report: Value| layer_of(&report).map(|layer| layer.name);
+        assert_eq!(of(json!({"layer": "kill"})), Some("kill"));
+        assert_eq!(of(json!({"layer": "crush"})), None);
+        assert_eq!(of(json!({})), None);
+        assert_eq!(violations(&json!({"violations": []})), 0);
+        assert_eq!(violations(&json!({"violations": [{}, {}]})), 2);
+        assert_eq!(violations(&json!({})), 1, "a report that does not say so is not clean");
     }
 
     #[test]
