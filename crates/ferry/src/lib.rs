@@ -105,7 +105,7 @@ pub use options::{Options, SnapshotOptions};
 pub use proof::prove;
 pub use read::read_home;
 pub use replace::Replacement;
-pub use restore::{Applied, Restore, RestoreHook, RestorePoint, RestoreProgress};
+pub use restore::{Applied, Blame, Restore, RestoreHook, RestorePoint, RestoreProgress};
 pub use rollback::{plan_rollback, roll_back};
 pub use settings::Settings;
 pub use verify::{Check, Finding, FindingKind, VerifyProgress, VerifyReport, VerifyRequest, verify_home, verify_view};

@@ -10,7 +10,7 @@ use common::golden::{blocks, check, options as golden_options, take};
 use common::life::{beat, block, copy, fill, migrate, migrate_all, state};
 use common::{changes, lives, options, set};
 use ferry::{
-    Applied, ChunkError, Error, ErrorKind, ExportProgress, Exported, Exports, Import, Manifest, Mode, Node, Options,
+    Applied, Blame, ChunkError, Error, ErrorKind, ExportProgress, Exported, Exports, Import, Manifest, Mode, Node, Options,
     Restore, RestorePoint, RestoreProgress, Source, export,
 };
 
@@ -261,7 +261,7 @@ fn damaged_missing_and_reordered_chunks_are_refused_and_the_right_one_is_taken_a
             let mut damaged = chunk.clone();
             damaged[at] ^= 0x40;
             match restore.apply(index, &damaged) {
-                Err(Error::Chunk { .. }) => {}
+                Err(error @ Error::Chunk { .. }) => assert_eq!(error.blame(), Blame::Chunk),
                 other => panic!("chunk {index} byte {at}: {other:?}"),
             }
         }
@@ -271,6 +271,7 @@ fn damaged_missing_and_reordered_chunks_are_refused_and_the_right_one_is_taken_a
             let next = plain[index as usize + 1].clone();
             let early = restore.apply(index + 1, &next).expect_err("too early");
             assert!(matches!(early, Error::ChunkOrder { expected, got } if (expected, got) == (index, index + 1)));
+            assert_eq!(early.blame(), Blame::Chunk);
             let swapped = restore.apply(index, &next).expect_err("another one");
             assert!(matches!(swapped, Error::Chunk { source: ChunkError::Other { .. }, .. }), "{swapped:?}");
         }
@@ -296,10 +297,11 @@ fn a_restore_without_all_chunks_or_with_another_app_hash_changes_nothing() {
     let view = present.view().expect("a view");
     present.close().expect("a clean close");
     let open = Restore::begin(home.path(), manifest, None, &options(2)).err().expect("a view is open");
-    assert_eq!(open.kind(), ErrorKind::Locked);
+    assert_eq!((open.kind(), open.blame()), (ErrorKind::Locked, Blame::Home));
     drop(view);
     let lie = Restore::begin(home.path(), manifest, Some([7; 32]), &options(2)).err().expect("not trusted");
     assert!(matches!(lie, Error::AppHashUntrusted { .. }), "{lie:?}");
+    assert_eq!(lie.blame(), Blame::Export);
     let mut restore = Restore::begin(home.path(), manifest, None, &options(2)).expect("begins");
     restore.apply(0, &exported.chunk(0).expect("reads")).expect("the first");
     let error = restore.finish(&mut go_on).expect_err("chunks are missing");
@@ -383,7 +385,7 @@ fn a_changed_value_is_refused_by_the_app_hash_though_every_chunk_fits() {
     for (lie, stream) in lies {
         let (manifest, chunks) = made_up(exported.manifest(), &stream);
         let error = refused(home.path(), &manifest, &chunks);
-        assert_eq!(error.kind(), ErrorKind::Corruption, "{lie}: {error:?}");
+        assert_eq!((error.kind(), error.blame()), (ErrorKind::Corruption, Blame::Export), "{lie}: {error:?}");
         let of_the_state =
             matches!(error, Error::RestoredRoot { .. } | Error::RestoredStoreMissing { .. } | Error::Stream { .. });
         assert!(of_the_state, "{lie}: {error:?}");
@@ -412,7 +414,7 @@ fn every_changed_byte_of_the_stream_is_refused() {
         stream[at] ^= 0x04;
         let (manifest, chunks) = made_up(exported.manifest(), &stream);
         let error = refused(home.path(), &manifest, &chunks);
-        assert_eq!(error.kind(), ErrorKind::Corruption, "byte {at}: {error:?}");
+        assert_eq!((error.kind(), error.blame()), (ErrorKind::Corruption, Blame::Export), "byte {at}: {error:?}");
     }
 }
 
@@ -484,7 +486,7 @@ fn a_stop_while_the_stores_are_built_keeps_all_chunks() {
     let mut restore = Restore::begin(home.path(), exported.manifest(), None, &options(2)).expect("begins");
     apply_all(&mut restore, &exported).expect("takes");
     let error = restore.finish(&mut |_: RestoreProgress| ControlFlow::Break(())).expect_err("stopped");
-    assert_eq!(error.kind(), ErrorKind::Cancelled);
+    assert_eq!((error.kind(), error.blame()), (ErrorKind::Cancelled, Blame::Home));
     restore_rest(home.path(), &exported);
     assert_eq!(state(&Node::open(home.path(), options(2)).expect("opens")), state(&source));
 }

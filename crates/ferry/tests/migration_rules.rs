@@ -367,6 +367,29 @@ fn views_are_counted_and_keep_a_home_from_being_reopened() {
     Node::open(home.path(), options(0)).expect("no view is open any more");
 }
 
+/// A reader thread that kept its `Views` over a close held FlatKV open, without being counted: the home was free by that
+/// count, and could not be opened.
+#[test]
+fn views_of_a_closed_node_hold_nothing_and_say_that_it_is_closed() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut node = Node::open(home.path(), options(1)).expect("a fresh node");
+    block(&mut node, changes("evm", vec![set(b"\x01", b"1"), set(b"\x02", b"2")]));
+    node.set_mode(Mode::MigrateEvm).expect("a step");
+    block(&mut node, vec![]);
+    let views = node.views();
+    assert!(views.latest().expect("a view").new_store().is_some(), "FlatKV is open");
+    node.close().expect("a clean close");
+    for closed in [views.latest(), views.at(2)] {
+        let error = closed.expect_err("the node is closed");
+        assert!(matches!(error, migrate_core::Error::Closed), "{error}");
+        assert_eq!(error.kind(), ErrorKind::Retry);
+    }
+    assert_eq!(views.open().count(), 0);
+    let node = Node::open(home.path(), options(1)).expect("nothing holds the stores");
+    assert!(views.latest().is_err(), "they stay those of the node that was closed");
+    assert!(node.views().latest().is_ok());
+}
+
 #[test]
 fn last_few_heights_have_views() {
     let (_home, mut node) = fresh(0);

@@ -181,7 +181,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
         let state = self.view_state(committed.clone())?;
         let report = self.block_report(&state, version)?;
-        self.views.publish(state);
+        self.publisher.publish(state);
         Ok(report)
     }
 

@@ -20,7 +20,7 @@ use crate::manager::{Manager, ManagerConfig, ManagerSavepoint, get_across};
 use crate::metadata::Metadata;
 use crate::mode::{LAST_VERSION, Mode, Route};
 use crate::observer::Observer;
-use crate::publish::Views;
+use crate::publish::{Publisher, Views};
 use crate::view::{ViewState, route};
 
 /// The write mode that a node is opened with.
@@ -103,7 +103,7 @@ pub struct Engine<O: OldStore, N: NewStore> {
     /// Keys moved per module by all migrations so far, as the last block's journal line has it.
     pub(crate) moved: BTreeMap<String, u64>,
     pub(crate) poison: Option<(u64, Outcome)>,
-    pub(crate) views: Views<O::View, N::View>,
+    pub(crate) publisher: Publisher<O::View, N::View>,
     pub(crate) kill_hook: Option<KillHook>,
     /// Puts blocks on disk that were left to the operating system; none where each commit does.
     pub(crate) background: Option<BackgroundSync>,
@@ -134,7 +134,7 @@ pub(crate) struct Block {
 impl<O: OldStore, N: NewStore> Engine<O, N> {
     /// The last committed height; 0 before the first block.
     pub fn height(&self) -> u64 {
-        self.views.newest().height
+        self.publisher.newest().height
     }
 
     /// The height of the block in work.
@@ -161,7 +161,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
 
     /// The commit info of the last block.
     pub fn last_commit_info(&self) -> CommitInfo {
-        self.views.newest().commit_info.clone()
+        self.publisher.newest().commit_info.clone()
     }
 
     /// Reads a key as the block in work has it.
@@ -208,7 +208,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
 
     /// The published views.
     pub fn views(&self) -> &Views<O::View, N::View> {
-        &self.views
+        self.publisher.views()
     }
 
     /// memiavl, the block in work included; none once it is retired.

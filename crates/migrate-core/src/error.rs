@@ -336,6 +336,9 @@ pub enum Error {
         /// The limit.
         max: usize,
     },
+    /// The node that published the views is closed.
+    #[error("the node that published these views is closed; take them from the one that was opened after it")]
+    Closed,
     /// A height whose view is not kept.
     #[error("no view of that height is kept: height={height} oldest={oldest} newest={newest}")]
     ViewGone {
@@ -426,7 +429,7 @@ impl Error {
             Self::Paused { .. } | Self::MigrationUnfinished { .. } => ErrorKind::Unfinished,
             Self::Cancelled => ErrorKind::Cancelled,
             Self::Poisoned { .. } => ErrorKind::Poisoned,
-            Self::TooManyViews { .. } => ErrorKind::Retry,
+            Self::TooManyViews { .. } | Self::Closed => ErrorKind::Retry,
             Self::AbsenceUnprovable { .. }
             | Self::OldNotInAppHash
             | Self::OldRests { .. }

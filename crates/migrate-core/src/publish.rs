@@ -63,7 +63,8 @@ impl Drop for Ticket {
     }
 }
 
-/// The published versions. Clone it into as many reader threads as you like.
+/// The published versions. Clone it into as many reader threads as you like. Of a node that is closed it gives no view, and
+/// holds nothing: the stores are closed with the last open view.
 pub struct Views<O, N> {
     recent: Arc<RwLock<Arc<Recent<O, N>>>>,
     open: Arc<OpenViews>,
@@ -78,56 +79,75 @@ impl<O, N> Clone for Views<O, N> {
 }
 
 impl<O, N> Views<O, N> {
-    pub(crate) fn new(first: ViewState<O, N>, max: usize) -> Self {
-        let recent = VecDeque::from([Arc::new(first)]);
-        Self { recent: Arc::new(RwLock::new(Arc::new(recent))), open: Arc::new(OpenViews::new(max)) }
-    }
-
     /// A view of the newest version.
     ///
     /// # Errors
-    /// All views taken.
+    /// All views taken, a node that is closed.
     pub fn latest(&self) -> Result<View<O, N>, Error> {
         let ticket = Arc::new(self.open.claim()?);
-        Ok(View { state: self.newest(), _ticket: ticket })
+        let state = self.recent.read().back().cloned().ok_or(Error::Closed)?;
+        Ok(View { state, _ticket: ticket })
     }
 
     /// A view of the version at `height`, one of the last [`RECENT_VIEWS`].
     ///
     /// # Errors
-    /// A height that is not kept, all views taken.
+    /// A height that is not kept, all views taken, a node that is closed.
     pub fn at(&self, height: u64) -> Result<View<O, N>, Error> {
+        // First of all: what holds a version is counted as long as it does.
+        let ticket = Arc::new(self.open.claim()?);
         let recent = Arc::clone(&self.recent.read());
-        let found = recent.iter().find(|state| state.height == height).cloned();
-        let bounds = |state: Option<&Arc<ViewState<O, N>>>| state.map_or(0, |state| state.height);
-        let state = found.ok_or_else(|| Error::ViewGone {
-            height,
-            oldest: bounds(recent.front()),
-            newest: bounds(recent.back()),
-        })?;
-        Ok(View { state, _ticket: Arc::new(self.open.claim()?) })
+        let (Some(oldest), Some(newest)) = (recent.front(), recent.back()) else { return Err(Error::Closed) };
+        let gone = || Error::ViewGone { height, oldest: oldest.height, newest: newest.height };
+        let state = recent.iter().find(|state| state.height == height).cloned().ok_or_else(gone)?;
+        Ok(View { state, _ticket: ticket })
     }
 
     /// The open views, for whoever counts them.
     pub fn open(&self) -> &Arc<OpenViews> {
         &self.open
     }
+}
+
+/// The side that publishes. When it goes, its versions go with it.
+pub(crate) struct Publisher<O, N>(Views<O, N>);
+
+impl<O, N> Publisher<O, N> {
+    pub(crate) fn new(first: ViewState<O, N>, max: usize) -> Self {
+        let recent = VecDeque::from([Arc::new(first)]);
+        Self(Views { recent: Arc::new(RwLock::new(Arc::new(recent))), open: Arc::new(OpenViews::new(max)) })
+    }
+
+    /// What readers have.
+    pub(crate) fn views(&self) -> &Views<O, N> {
+        &self.0
+    }
 
     pub(crate) fn newest(&self) -> Arc<ViewState<O, N>> {
-        let recent = self.recent.read();
+        let recent = self.0.recent.read();
         // UNWRAP: the deque starts with one version and publishing never leaves it empty.
         Arc::clone(recent.back().expect("a version is always published"))
     }
 
     /// Puts a version in front of readers. The pointer is swapped last, so a reader sees the old list or the new one.
     pub(crate) fn publish(&self, state: ViewState<O, N>) {
-        let mut next: Recent<O, N> = self.recent.read().iter().cloned().collect();
+        let mut next: Recent<O, N> = self.0.recent.read().iter().cloned().collect();
         next.push_back(Arc::new(state));
         while next.len() > RECENT_VIEWS {
             next.pop_front();
         }
-        let old = std::mem::replace(&mut *self.recent.write(), Arc::new(next));
+        self.swap(next);
+    }
+
+    fn swap(&self, next: Recent<O, N>) {
+        let old = std::mem::replace(&mut *self.0.recent.write(), Arc::new(next));
         // What the list held last is freed here, not under the lock.
         drop(old);
+    }
+}
+
+impl<O, N> Drop for Publisher<O, N> {
+    fn drop(&mut self) {
+        self.swap(Recent::new());
     }
 }

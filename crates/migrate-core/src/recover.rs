@@ -20,7 +20,7 @@ use crate::engine::{Block, Config, Engine, ModeSetting, Places, make_manager};
 use crate::error::Error;
 use crate::metadata::Metadata;
 use crate::mode::{LAST_VERSION, Mode};
-use crate::publish::Views;
+use crate::publish::Publisher;
 use crate::view::ViewState;
 
 /// Both stores as they were found on disk, locked and not yet reconciled.
@@ -72,7 +72,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             new: None,
         };
         let mut engine = Self {
-            views: Views::new(empty, config.views_max),
+            publisher: Publisher::new(empty, config.views_max),
             old,
             new,
             make_new,
@@ -92,7 +92,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let state = engine.view_state(last)?;
         let version = engine.metadata()?.version.unwrap_or(0);
         engine.config.observer.opened(&engine.block_report(&state, version)?);
-        engine.views = Views::new(state, engine.config.views_max);
+        engine.publisher = Publisher::new(state, engine.config.views_max);
         engine.start_syncing()?;
         Ok(engine)
     }

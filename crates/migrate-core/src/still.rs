@@ -7,7 +7,7 @@ use crate::engine::ModeSetting;
 use crate::error::Error;
 use crate::metadata::Metadata;
 use crate::mode::{LAST_VERSION, Mode};
-use crate::publish::Views;
+use crate::publish::Publisher;
 use crate::recover::{Heights, derive_mode};
 use crate::view::{View, ViewState};
 
@@ -55,6 +55,6 @@ impl<O: Read + Scan + Walk, N: Read + Scan + History> Still<O, N> {
             old: old.map(|(old, _)| old).filter(|_| old_counts),
             new,
         };
-        Views::new(state, 1).latest()
+        Publisher::new(state, 1).views().latest()
     }
 }

@@ -11,6 +11,7 @@
 //! hash. A chunk that is not accepted changes nothing and may be sent again; a state that turns out to be another one ends
 //! the restore.
 
+mod blame;
 mod build;
 mod point;
 mod staging;
@@ -30,6 +31,7 @@ use crate::registry;
 use crate::replace::{self, Replacement};
 use staging::{Building, Progress, Staging};
 
+pub use blame::Blame;
 pub use point::{RestoreHook, RestorePoint};
 
 /// What became of a chunk.
@@ -112,7 +114,7 @@ impl Restore {
     ///
     /// # Errors
     /// [`Error::ChunkOrder`] and [`Error::Chunk`]: nothing has changed, the right chunk may follow. Anything else ends the
-    /// restore: content that is not of the state (the sender lied), I/O.
+    /// restore: content that is not of the state (the sender lied), I/O. [`Error::blame`] says which of these it is.
     pub fn apply(&mut self, index: u32, chunk: &[u8]) -> Result<Applied, Error> {
         if self.is_spoiled {
             return Err(Error::RestoreSpoiled);
@@ -175,7 +177,7 @@ impl Restore {
         if let Err(error) = build::build(&manifest, &mut building, &replacement, &options.flatkv(), progress) {
             drop(building);
             replacement.abandon()?;
-            if is_lie(&error) {
+            if error.blame() == Blame::Export {
                 staging.delete()?;
             }
             return Err(error);
@@ -200,7 +202,7 @@ impl Restore {
     /// Behind a failure: what a lie has left is deleted, for nothing good can follow it.
     fn end(&mut self, error: Error) -> Error {
         self.is_spoiled = true;
-        if is_lie(&error)
+        if error.blame() == Blame::Export
             && let Err(left) = self.staging.delete()
         {
             tracing::warn!(error = %left, "after a restore that was given up");
@@ -212,15 +214,5 @@ impl Restore {
         if let Some(hook) = &mut self.hook {
             hook(point);
         }
-    }
-}
-
-/// Whether what was sent is another state than it was said to be.
-fn is_lie(error: &Error) -> bool {
-    use migrate_core::ErrorKind::Corruption;
-    match error {
-        Error::Stream { .. } | Error::RestoredRoot { .. } | Error::RestoredStoreMissing { .. } => true,
-        Error::Memiavl(_) | Error::FlatKv(_) => error.kind() == Corruption,
-        _ => false,
     }
 }
