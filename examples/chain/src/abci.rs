@@ -2,42 +2,65 @@
 
 use std::sync::Arc;
 
-use ferry::{Committed, Views};
-use parking_lot::Mutex;
+use ferry::{AppHash, Committed, ErrorKind, Views};
+use parking_lot::{Mutex, RwLock};
 use tendermint_proto::v0_38::abci::request::Value as Request;
 use tendermint_proto::v0_38::abci::response::Value as Response;
+use tendermint_proto::v0_38::abci::response_apply_snapshot_chunk::Result as Applied;
 use tendermint_proto::v0_38::abci::{
-    ExecTxResult, RequestCheckTx, RequestFinalizeBlock, RequestInitChain, RequestPrepareProposal, ResponseCheckTx,
-    ResponseCommit, ResponseEcho, ResponseFinalizeBlock, ResponseFlush, ResponseInfo, ResponseInitChain,
+    ExecTxResult, RequestApplySnapshotChunk, RequestCheckTx, RequestFinalizeBlock, RequestInitChain,
+    RequestLoadSnapshotChunk, RequestOfferSnapshot, RequestPrepareProposal, ResponseApplySnapshotChunk,
+    ResponseCheckTx, ResponseCommit, ResponseEcho, ResponseFinalizeBlock, ResponseFlush, ResponseInfo,
+    ResponseInitChain, ResponseListSnapshots, ResponseLoadSnapshotChunk, ResponseOfferSnapshot,
     ResponsePrepareProposal, ResponseProcessProposal,
 };
 
 use crate::chain::Chain;
 use crate::error::Error;
 use crate::execute::{self, Outcome};
-use crate::query::query;
+use crate::query::{TRY_AGAIN, query};
+use crate::snapshots::{SnapshotSettings, Snapshots};
+use crate::state_sync::{self, Stage};
 
-/// ABCI's numbers for a proposal and a snapshot.
+/// ABCI's number for a proposal that is taken.
 const ACCEPT: i32 = 1;
 
-/// What is told of each committed block.
-type OnCommit = Arc<dyn Fn(&Committed) + Send + Sync>;
+/// Where the snapshots lie, below the chain's home.
+const SNAPSHOTS: &str = "snapshots";
+
+/// What has happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A block is committed.
+    Committed(Committed),
+    /// There is a snapshot of the block at this height.
+    SnapshotTaken(u64),
+    /// The snapshot of this height has become the chain's state.
+    Restored(u64, AppHash),
+}
 
 /// The chain as the consensus engine's connections share it.
 #[derive(Clone)]
 pub struct App {
-    /// The block in work, one caller at a time; none once the node is closed.
-    chain: Arc<Mutex<Option<Chain>>>,
-    /// What queries and the mempool read. They do not take the lock.
-    views: Views,
-    on_commit: OnCommit,
+    /// The block in work, one caller at a time.
+    stage: Arc<Mutex<Stage>>,
+    /// What queries and the mempool read. They wait for no block.
+    views: Arc<RwLock<Views>>,
+    snapshots: Arc<Snapshots>,
+    told: Arc<dyn Fn(Event) + Send + Sync>,
 }
 
 impl App {
-    /// Puts a chain behind ABCI. `on_commit` is called after each committed block, on the engine's thread.
-    pub fn new(chain: Chain, on_commit: impl Fn(&Committed) + Send + Sync + 'static) -> Self {
-        let views = chain.views();
-        Self { chain: Arc::new(Mutex::new(Some(chain))), views, on_commit: Arc::new(on_commit) }
+    /// Puts a chain behind ABCI. `told` is called after each event; after a block, on the engine's thread.
+    pub fn new(chain: Chain, snapshots: SnapshotSettings, told: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        let snapshots = Snapshots::at(chain.home().join(SNAPSHOTS), snapshots);
+        Self {
+            views: Arc::new(RwLock::new(chain.views())),
+            stage: Arc::new(Mutex::new(Stage::Running(chain))),
+            snapshots: Arc::new(snapshots),
+            told: Arc::new(told),
+        }
     }
 
     /// Answers a request.
@@ -48,9 +71,9 @@ impl App {
         Ok(match request {
             Request::Echo(echo) => Response::Echo(ResponseEcho { message: echo.message }),
             Request::Flush(_) => Response::Flush(ResponseFlush {}),
-            Request::Info(_) => Response::Info(self.info()?),
+            Request::Info(_) => Response::Info(self.info()),
             Request::InitChain(request) => Response::InitChain(self.init_chain(&request)?),
-            Request::Query(request) => Response::Query(query(&self.views, &request)?),
+            Request::Query(request) => Response::Query(query(&self.views(), &request)?),
             Request::CheckTx(request) => Response::CheckTx(self.check_tx(&request)?),
             Request::PrepareProposal(request) => Response::PrepareProposal(prepare_proposal(request)),
             Request::ProcessProposal(_) => Response::ProcessProposal(ResponseProcessProposal { status: ACCEPT }),
@@ -59,11 +82,12 @@ impl App {
             // Off by default in the engine.
             Request::ExtendVote(_) => Response::ExtendVote(Default::default()),
             Request::VerifyVoteExtension(_) => Response::VerifyVoteExtension(Default::default()),
-            // No snapshots yet: an empty list, and a refusal of whatever is offered.
-            Request::ListSnapshots(_) => Response::ListSnapshots(Default::default()),
-            Request::OfferSnapshot(_) => Response::OfferSnapshot(Default::default()),
-            Request::LoadSnapshotChunk(_) => Response::LoadSnapshotChunk(Default::default()),
-            Request::ApplySnapshotChunk(_) => Response::ApplySnapshotChunk(Default::default()),
+            Request::ListSnapshots(_) => {
+                Response::ListSnapshots(ResponseListSnapshots { snapshots: self.snapshots.offers() })
+            }
+            Request::LoadSnapshotChunk(request) => Response::LoadSnapshotChunk(self.load_chunk(&request)),
+            Request::OfferSnapshot(request) => Response::OfferSnapshot(self.offer(&request)?),
+            Request::ApplySnapshotChunk(request) => Response::ApplySnapshotChunk(self.apply_chunk(&request)?),
         })
     }
 
@@ -72,26 +96,41 @@ impl App {
     /// # Errors
     /// The store's.
     pub fn close(&self) -> Result<(), Error> {
-        let chain = self.chain.lock().take();
-        chain.map_or(Ok(()), Chain::close)
+        self.snapshots.stop();
+        match std::mem::replace(&mut *self.stage.lock(), Stage::Closed) {
+            Stage::Running(chain) => chain.close(),
+            // A snapshot that comes in is gone on with the next time.
+            Stage::Restoring(_) | Stage::Closed => Ok(()),
+        }
     }
 
     /// Does something with the block in work.
     fn with_chain<T>(&self, work: impl FnOnce(&mut Chain) -> Result<T, Error>) -> Result<T, Error> {
-        work(self.chain.lock().as_mut().ok_or(Error::Closed)?)
+        match &mut *self.stage.lock() {
+            Stage::Running(chain) => work(chain),
+            Stage::Restoring(_) => Err(Error::Restoring),
+            Stage::Closed => Err(Error::Closed),
+        }
     }
 
-    /// Where the chain stands. The engine replays what its own blocks are ahead; a chain ahead of its engine cannot go on.
-    fn info(&self) -> Result<ResponseInfo, Error> {
-        self.with_chain(|chain| {
-            Ok(ResponseInfo {
-                data: "example-chain".to_owned(),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                app_version: 1,
-                last_block_height: chain.height().cast_signed(),
-                last_block_app_hash: chain.app_hash().map_or_else(Default::default, |hash| hash.to_vec().into()),
-            })
-        })
+    fn views(&self) -> Views {
+        self.views.read().clone()
+    }
+
+    /// Where the chain stands: nowhere while a snapshot comes in. The engine replays what its own blocks are ahead; a chain
+    /// ahead of its engine cannot go on.
+    fn info(&self) -> ResponseInfo {
+        let (height, app_hash) = match &*self.stage.lock() {
+            Stage::Running(chain) => (chain.height(), chain.app_hash()),
+            Stage::Restoring(_) | Stage::Closed => (0, None),
+        };
+        ResponseInfo {
+            data: "example-chain".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            app_version: 1,
+            last_block_height: height.cast_signed(),
+            last_block_app_hash: app_hash.map_or_else(Default::default, |hash| hash.to_vec().into()),
+        }
     }
 
     fn init_chain(&self, request: &RequestInitChain) -> Result<ResponseInitChain, Error> {
@@ -103,7 +142,13 @@ impl App {
     }
 
     fn check_tx(&self, request: &RequestCheckTx) -> Result<ResponseCheckTx, Error> {
-        let view = self.views.latest().map_err(ferry::Error::from)?;
+        let view = match self.views().latest().map_err(ferry::Error::from) {
+            Ok(view) => view,
+            Err(error) if error.kind() == ErrorKind::Retry => {
+                return Ok(ResponseCheckTx { code: TRY_AGAIN, log: error.to_string(), ..Default::default() });
+            }
+            Err(error) => return Err(error.into()),
+        };
         let outcome = execute::check(&view, &request.tx)?;
         Ok(ResponseCheckTx { code: outcome.code(), log: outcome.to_string(), ..Default::default() })
     }
@@ -124,10 +169,44 @@ impl App {
     }
 
     fn commit(&self) -> Result<ResponseCommit, Error> {
-        let committed = self.with_chain(Chain::commit)?;
-        (self.on_commit)(&committed);
+        let committed = self.with_chain(|chain| {
+            let committed = chain.commit()?;
+            if self.snapshots.is_due(committed.height) {
+                let view = chain.views().latest().map_err(ferry::Error::from)?;
+                let told = Arc::clone(&self.told);
+                self.snapshots.begin(view, move |height| told(Event::SnapshotTaken(height)));
+            }
+            Ok(committed)
+        })?;
+        (self.told)(Event::Committed(committed));
         // The engine keeps all its blocks, so that a node can join by replaying them.
         Ok(ResponseCommit { retain_height: 0 })
+    }
+
+    fn load_chunk(&self, request: &RequestLoadSnapshotChunk) -> ResponseLoadSnapshotChunk {
+        let chunk = self.snapshots.chunk(request.height, request.chunk);
+        ResponseLoadSnapshotChunk { chunk: chunk.unwrap_or_default().into() }
+    }
+
+    fn offer(&self, request: &RequestOfferSnapshot) -> Result<ResponseOfferSnapshot, Error> {
+        // Its view would hold the state that is to be replaced.
+        self.snapshots.stop();
+        let result = state_sync::offer(&mut self.stage.lock(), request)?;
+        Ok(ResponseOfferSnapshot { result: result.into() })
+    }
+
+    fn apply_chunk(&self, request: &RequestApplySnapshotChunk) -> Result<ResponseApplySnapshotChunk, Error> {
+        let mut stage = self.stage.lock();
+        let is_asked_for = matches!(&*stage, Stage::Restoring(_));
+        let answer = state_sync::apply(&mut stage, request)?;
+        if is_asked_for && let Stage::Running(chain) = &*stage {
+            // It is open again, with the snapshot's state or with the one that it had.
+            *self.views.write() = chain.views();
+            if let (Applied::Accept, Some(app_hash)) = (answer.result(), chain.app_hash()) {
+                (self.told)(Event::Restored(chain.height(), app_hash));
+            }
+        }
+        Ok(answer)
     }
 }
 

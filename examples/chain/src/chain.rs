@@ -1,9 +1,10 @@
 //! The chain without a consensus engine: open, the blocks one by one, close.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use ferry::{AppHash, Committed, KillHook, Node, Options, Views};
+use ferry::{AppHash, Committed, Node, Options, Views};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -23,13 +24,26 @@ pub struct Genesis {
     pub accounts: BTreeMap<Address, u64>,
 }
 
+/// Called with the name of a point at which a rig may stop the process.
+pub type AtPoint = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How a node of the chain is opened.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// The store's options. What the whole chain must share, its modules, is set by [`Chain::open`].
     pub store: Options,
     /// For rigs: so many keys less than the chain's plan says are moved by each block. This node parts from the others.
     pub keys_less: u64,
+    /// For rigs: called at each [`ferry::KillPoint`] of a commit and each [`ferry::RestorePoint`].
+    pub at_point: Option<AtPoint>,
+}
+
+impl Settings {
+    /// The store's options, with what the whole chain must share.
+    pub(crate) fn options(&self) -> Options {
+        let modules: Vec<String> = MODULES.map(str::to_owned).to_vec();
+        Options { create: true, initial_stores: modules.clone(), modules, ..self.store.clone() }
+    }
 }
 
 /// A node of the chain. One thread owns it; any number of threads read through [`views`](Self::views).
@@ -37,7 +51,7 @@ pub struct Chain {
     node: Node,
     /// Part of block 1. Nothing of it is durable before that block is.
     genesis: Option<Genesis>,
-    keys_less: u64,
+    settings: Settings,
 }
 
 /// A block that was worked out and is not durable yet.
@@ -57,9 +71,11 @@ impl Chain {
     /// # Errors
     /// The store's.
     pub fn open(home: &Path, settings: Settings) -> Result<Self, Error> {
-        let modules: Vec<String> = MODULES.map(str::to_owned).to_vec();
-        let options = Options { create: true, initial_stores: modules.clone(), modules, ..settings.store };
-        Ok(Self { node: Node::open(home, options)?, genesis: None, keys_less: settings.keys_less })
+        let mut node = Node::open(home, settings.options())?;
+        if let Some(at_point) = settings.at_point.clone() {
+            node.set_kill_hook(Box::new(move |point| at_point(point.as_str())));
+        }
+        Ok(Self { node, genesis: None, settings })
     }
 
     /// The last committed height; 0 before the first block.
@@ -93,7 +109,7 @@ impl Chain {
         // The consensus engine may have died between this call and the commit, and asks again.
         self.node.discard()?;
         let mut plan = Plan::read(&self.node)?;
-        plan.keys_per_block = plan.keys_per_block.saturating_sub(self.keys_less);
+        plan.keys_per_block = plan.keys_per_block.saturating_sub(self.settings.keys_less);
         plan.apply(&mut self.node)?;
 
         let mut block = Overlay::new(&self.node);
@@ -115,9 +131,9 @@ impl Chain {
         Ok(self.node.commit()?)
     }
 
-    /// For rigs: calls `hook` at each kill point of the commit.
-    pub fn set_kill_hook(&mut self, hook: KillHook) {
-        self.node.set_kill_hook(hook);
+    /// Where the chain's state is.
+    pub fn home(&self) -> &Path {
+        self.node.home().root()
     }
 
     /// Closes the node. A program that just ends loses nothing; closing waits for what is written in the background.
@@ -126,6 +142,13 @@ impl Chain {
     /// What the background work met.
     pub fn close(self) -> Result<(), Error> {
         Ok(self.node.close()?)
+    }
+
+    /// Closes the node for what is to be done with its home.
+    pub(crate) fn shut(self) -> Result<(PathBuf, Settings), Error> {
+        let home = self.home().to_owned();
+        self.node.close()?;
+        Ok((home, self.settings))
     }
 }
 

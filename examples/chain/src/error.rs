@@ -49,6 +49,9 @@ pub enum Error {
     /// The socket.
     #[error("the socket to the consensus engine")]
     Socket(#[from] io::Error),
+    /// A block is asked for while a snapshot comes in.
+    #[error("the consensus engine asks for a block while it sends a snapshot")]
+    Restoring,
     /// The node was closed by a signal.
     #[error("the node is closed")]
     Closed,

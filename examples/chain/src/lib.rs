@@ -7,6 +7,7 @@
 //! - [`Chain`]: a block from its transactions to its commit, in fifty lines, without a consensus engine.
 //! - [`Plan`]: the migration as chain state, set by a transaction and evaluated on every block.
 //! - [`App`]: the same chain behind ABCI 2.0; [`serve`] puts it on a socket.
+//! - [`Restoring`]: a node that joins takes its state from a snapshot of its peers.
 //!
 //! Invariants: what a block does follows from the chain's state and its transactions alone. Queries read published blocks
 //! and never wait for the block in work. An error of the store ends the program: it never answers with a guess.
@@ -34,16 +35,21 @@ mod execute;
 mod keys;
 mod plan;
 mod query;
+mod restoring;
 mod serve;
+mod snapshots;
 mod state;
+mod state_sync;
 mod tx;
 
-pub use abci::App;
-pub use chain::{Chain, Finalized, Genesis, Settings};
+pub use abci::{App, Event};
+pub use chain::{AtPoint, Chain, Finalized, Genesis, Settings};
 pub use error::Error;
 pub use execute::{Outcome, check, execute};
 pub use keys::MODULES;
 pub use plan::Plan;
+pub use restoring::Restoring;
 pub use serve::serve;
+pub use snapshots::SnapshotSettings;
 pub use state::{Overlay, Pairs, Read};
 pub use tx::{Action, Address, Tx};

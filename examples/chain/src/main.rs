@@ -13,9 +13,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use clap::Parser;
-use example_chain::{App, Chain, Error, Settings, serve};
-use ferry::Committed;
-use serde_json::json;
+use example_chain::{App, Chain, Error, Event, Settings, SnapshotSettings, serve};
+use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing_subscriber::EnvFilter;
@@ -29,6 +28,15 @@ struct Args {
     /// The socket that the consensus engine connects to; at most 107 bytes long.
     #[arg(long, value_name = "FILE")]
     socket: PathBuf,
+    /// A snapshot for nodes that join at every height that this divides; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = SnapshotSettings::default().every_blocks)]
+    snapshot_every: u64,
+    /// So many snapshots are kept.
+    #[arg(long, value_name = "N", default_value_t = SnapshotSettings::default().kept)]
+    snapshots_kept: usize,
+    /// Bytes of a snapshot's chunk before it is packed; the same on all nodes.
+    #[arg(long, value_name = "BYTES", default_value_t = SnapshotSettings::default().chunk_bytes)]
+    snapshot_chunk_bytes: u32,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,18 +46,20 @@ fn main() -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("taking signals over")?;
 
     let began = Instant::now();
-    let settings = Settings { keys_less: rig::keys_less()?, ..Settings::default() };
-    let mut chain = Chain::open(&args.home, settings)?;
+    let settings = Settings { keys_less: rig::keys_less()?, at_point: rig::at_point()?, ..Settings::default() };
+    let chain = Chain::open(&args.home, settings)?;
     let app_hash = chain.app_hash().map(hex::encode);
     println!(
         "{}",
         json!({"opened": chain.height(), "app_hash": app_hash, "open_ms": began.elapsed().as_millis() as u64})
     );
-    if let Some(hook) = rig::kill_hook()? {
-        chain.set_kill_hook(hook);
-    }
 
-    let app = App::new(chain, print_block);
+    let snapshots = SnapshotSettings {
+        every_blocks: args.snapshot_every,
+        kept: args.snapshots_kept,
+        chunk_bytes: args.snapshot_chunk_bytes,
+    };
+    let app = App::new(chain, snapshots, |event| println!("{}", line(&event)));
     // A socket that a killed process has left takes no connections.
     if args.socket.exists() {
         fs::remove_file(&args.socket).with_context(|| format!("removing {}", args.socket.display()))?;
@@ -73,6 +83,12 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-fn print_block(block: &Committed) {
-    println!("{}", json!({"committed": block.height, "app_hash": hex::encode(block.app_hash)}));
+/// What is printed of an event.
+fn line(event: &Event) -> Value {
+    match event {
+        Event::Committed(block) => json!({"committed": block.height, "app_hash": hex::encode(block.app_hash)}),
+        Event::SnapshotTaken(height) => json!({"snapshot": height}),
+        Event::Restored(height, app_hash) => json!({"restored": height, "app_hash": hex::encode(app_hash)}),
+        _ => Value::Null,
+    }
 }

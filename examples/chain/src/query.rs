@@ -16,7 +16,7 @@ use crate::plan::Plan;
 
 /// What a client may do about a query that was not answered.
 const NOT_FOUND_HERE: u32 = 1;
-const TRY_AGAIN: u32 = 2;
+pub(crate) const TRY_AGAIN: u32 = 2;
 
 /// How far the chain is.
 #[derive(Debug, Serialize)]

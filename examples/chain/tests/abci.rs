@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use example_chain::{App, Chain, Error, Settings, serve};
+use example_chain::{App, Chain, Error, Settings, SnapshotSettings, serve};
 use prost::Message;
 use tendermint_proto::v0_38::abci::request::Value as Request;
 use tendermint_proto::v0_38::abci::response::Value as Response;
@@ -27,7 +27,7 @@ struct Served {
 
 fn start(directory: &Path) -> Served {
     let chain = Chain::open(&directory.join("home"), Settings::default()).expect("the chain opens");
-    let app = App::new(chain, |_| ());
+    let app = App::new(chain, SnapshotSettings::default(), |_| ());
     let socket = directory.join("socket");
     let listener = UnixListener::bind(&socket).expect("a socket");
     let (sender, failed) = mpsc::channel();
