@@ -10,8 +10,8 @@ use common::golden::{blocks, check, options as golden_options, take};
 use common::life::{beat, block, copy, fill, migrate, migrate_all, state};
 use common::{changes, lives, options, set};
 use ferry::{
-    Applied, Blame, ChunkError, Error, ErrorKind, ExportProgress, Exported, Exports, Import, Manifest, Mode, Node, Options,
-    Restore, RestorePoint, RestoreProgress, Source, export,
+    Applied, Blame, ChunkError, Error, ErrorKind, ExportProgress, Exported, Exports, Import, Manifest, Mode, Node,
+    Options, Restore, RestorePoint, RestoreProgress, Source, export,
 };
 
 /// So small that records fall apart between chunks.

@@ -57,7 +57,7 @@ impl App {
         let snapshots = Snapshots::at(chain.home().join(SNAPSHOTS), snapshots);
         Self {
             views: Arc::new(RwLock::new(chain.views())),
-            stage: Arc::new(Mutex::new(Stage::Running(chain))),
+            stage: Arc::new(Mutex::new(Stage::Running(Box::new(chain)))),
             snapshots: Arc::new(snapshots),
             told: Arc::new(told),
         }

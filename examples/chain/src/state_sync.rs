@@ -18,9 +18,9 @@ use crate::restoring::Restoring;
 /// What stands behind the engine's calls.
 pub(crate) enum Stage {
     /// The chain.
-    Running(Chain),
+    Running(Box<Chain>),
     /// The chain while a snapshot comes in.
-    Restoring(Restoring),
+    Restoring(Box<Restoring>),
     /// Nothing any more.
     Closed,
 }
@@ -34,11 +34,12 @@ pub(crate) fn offer(stage: &mut Stage, request: &RequestOfferSnapshot) -> Result
         Ok(examined) => examined,
         Err(refused) => return Ok(refused),
     };
-    *stage = Stage::Restoring(match std::mem::replace(stage, Stage::Closed) {
-        Stage::Running(chain) => Restoring::begin(chain, &manifest, app_hash)?,
+    let restoring = match std::mem::replace(stage, Stage::Closed) {
+        Stage::Running(chain) => Restoring::begin(*chain, &manifest, app_hash)?,
         Stage::Restoring(before) => before.begin_another(&manifest, app_hash)?,
         Stage::Closed => return Err(Error::Closed),
-    });
+    };
+    *stage = Stage::Restoring(Box::new(restoring));
     Ok(Offered::Accept)
 }
 
@@ -109,8 +110,8 @@ fn end(
 ) -> Result<ResponseApplySnapshotChunk, Error> {
     let Stage::Restoring(restoring) = std::mem::replace(stage, Stage::Closed) else { return Err(Error::Closed) };
     let senders: Vec<String> = restoring.senders().map(str::to_owned).collect();
-    let (chain, restored) = how(restoring)?;
-    *stage = Stage::Running(chain);
+    let (chain, restored) = how(*restoring)?;
+    *stage = Stage::Running(Box::new(chain));
     Ok(match restored {
         Ok(()) => answer(Applied::Accept),
         Err(error) => {

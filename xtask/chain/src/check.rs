@@ -3,6 +3,7 @@
 //! - Every program's own record has one app hash a height, and all programs the same; the headers of every engine carry it.
 //! - No height is missing: the records of all nodes together have each.
 //! - Every home opens again, equals the model of all transactions, and has its root with all that stopped at its height.
+//! - On a machine without other work, no opening takes longer than a second.
 //! - A node that was made to part is found at the first block that it worked otherwise, by the records and by its engine.
 
 use std::collections::BTreeMap;
@@ -46,6 +47,9 @@ pub(crate) fn check(world: &World, last: Last, parts: Option<usize>) -> Result<C
         for (height, hash) in record.app_hashes {
             agree(&mut told, height, hash, node.index, "the program's record")?;
         }
+    }
+    if let (Some(max), Some(slowest)) = (world.opening_ms_max, checked.openings_ms.iter().max()) {
+        ensure!(*slowest <= max, "an opening took too long: expected_ms={max} got_ms={slowest}");
     }
     for (height, hashes) in (1u64..).zip(told.keys()) {
         ensure!(height == *hashes, "no program has told of a height: height={height}");

@@ -11,9 +11,13 @@ use serde_json::Value;
 
 /// Validators; three of them make blocks without the fourth.
 pub(crate) const VALIDATORS: usize = 4;
-/// The node behind them, which has no vote and is started by a scenario.
+/// The two nodes behind them, which have no vote and are started by a scenario.
 pub(crate) const JOINER: usize = VALIDATORS;
-const NODES: usize = VALIDATORS + 1;
+pub(crate) const LATE_JOINER: usize = VALIDATORS + 1;
+const NODES: usize = VALIDATORS + 2;
+
+/// Where the section begins that a node's settings end with if it is to take its state from a snapshot.
+const STATE_SYNC: &str = "\n[statesync]\n";
 
 /// A node's places.
 #[derive(Clone, Debug)]
@@ -95,6 +99,38 @@ peer_gossip_sleep_duration = "10ms"
 indexer = "null"
 "#
     )
+}
+
+/// The block that a node which joins by a snapshot begins to trust from.
+#[derive(Clone, Debug)]
+pub(crate) struct Trust {
+    pub(crate) height: u64,
+    /// In hex.
+    pub(crate) block_hash: String,
+    /// The engines that it asks for headers; two at least.
+    pub(crate) rpc_ports: Vec<u16>,
+}
+
+impl Place {
+    /// Has the node take its state from a snapshot when it starts without a block. Five seconds are the engine's least.
+    pub(crate) fn set_state_sync(&self, trust: &Trust) -> Result<()> {
+        let path = self.engine.join("config/config.toml");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let before = text.split_once(STATE_SYNC).map_or(text.as_str(), |(before, _)| before);
+        let servers: Vec<String> = trust.rpc_ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+        let (servers, height, hash) = (servers.join(","), trust.height, &trust.block_hash);
+        let section = format!(
+            r#"enable = true
+rpc_servers = "{servers}"
+trust_height = {height}
+trust_hash = "{hash}"
+trust_period = "168h0m0s"
+discovery_time = "5s"
+chunk_request_timeout = "5s"
+"#
+        );
+        write(&path, &format!("{before}{STATE_SYNC}{section}"))
+    }
 }
 
 /// A port that nobody has. It is free again for the engine when all of them are chosen.

@@ -17,6 +17,7 @@ mod config;
 mod load;
 mod model;
 mod node;
+mod page;
 mod plot;
 mod process;
 mod report;
@@ -37,7 +38,7 @@ use scenario::{SCENARIOS, Scenario};
 use world::World;
 
 /// What a smoke runs.
-const SMOKE: [&str; 2] = ["kill-one", "join"];
+const SMOKE: [&str; 1] = ["smoke"];
 
 /// Run the example chain as a network of four validators, and disturb it.
 #[derive(Clone, Parser)]
@@ -55,7 +56,7 @@ pub(crate) struct Args {
     /// So many seeds, one after the other.
     #[arg(long, value_name = "N", default_value_t = 1)]
     seeds: u64,
-    /// Two short scenarios: a kill in each migration, and a fifth node that joins.
+    /// The short scenario: one kill, and one node that joins.
     #[arg(long, conflicts_with = "scenario")]
     smoke: bool,
     /// Keys before the migration begins, about.
@@ -73,6 +74,12 @@ pub(crate) struct Args {
     /// Where reports, pictures and the folders of failures go.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The machine has no other work, so that an opening is to take a second at most.
+    #[arg(long)]
+    quiet_machine: bool,
+    /// Writes the report as a page with pictures there.
+    #[arg(long, value_name = "DIR")]
+    page: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -108,6 +115,9 @@ fn run(args: &Args) -> Result<ExitCode> {
     let json = format!("{:#}\n", report::json(&reports));
     let path = args.out.join("chain.json");
     fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some(page) = &args.page {
+        page::write(page, args, &reports)?;
+    }
     eprintln!("chain: the report and the pictures are in {}", args.out.display());
     let has_failed = reports.iter().any(|report| report.failure.is_some());
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

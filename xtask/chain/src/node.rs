@@ -6,7 +6,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::config::Place;
@@ -15,6 +15,14 @@ use crate::rpc::Rpc;
 
 /// How long an opening may take before it counts as stuck, on a machine that has other work.
 const OPEN_WITHIN: Duration = Duration::from_secs(120);
+
+/// Every node takes a snapshot so often, in chunks so small that a state has several, and keeps them for as long as a node
+/// takes to join on a machine that has other work.
+const SNAPSHOTS: [&str; 6] = ["--snapshot-every", "10", "--snapshots-kept", "20", "--snapshot-chunk-bytes", "50000"];
+
+/// What a program is told through its environment: `POINT:COUNT`, where it kills itself; how many keys less it moves.
+pub(crate) const KILL_AT: &str = "CHAIN_KILL_AT";
+pub(crate) const KEYS_LESS: &str = "CHAIN_KEYS_LESS";
 
 /// How long an engine may take to end before it is killed.
 const ENGINE_ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -38,6 +46,8 @@ pub(crate) struct Record {
     pub(crate) openings_ms: Vec<u64>,
     /// Heights with the app hash in hex, of openings and of commits, in the order told.
     pub(crate) app_hashes: Vec<(u64, String)>,
+    /// The heights of the snapshots that became the node's state.
+    pub(crate) restored: Vec<u64>,
 }
 
 impl Node {
@@ -56,7 +66,7 @@ impl Node {
         }
         let mut app = Command::new(&self.app_program);
         app.arg("--home").arg(&self.place.home).arg("--socket").arg(&self.place.socket);
-        app.envs(environment.iter().map(|(name, value)| (name, value)));
+        app.args(SNAPSHOTS).envs(environment.iter().map(|(name, value)| (name, value)));
         self.app = Some(Process::start(&mut app, &self.said("app.out"), &self.said("app.log"))?);
         let until = Instant::now() + OPEN_WITHIN;
         while !self.place.socket.exists() {
@@ -72,6 +82,18 @@ impl Node {
         engine.arg("start").arg("--home").arg(&self.place.engine);
         self.engine = Some(Process::start(&mut engine, &self.said("engine.log"), &self.said("engine.err"))?);
         self.starts += 1;
+        Ok(())
+    }
+
+    /// Makes a stopped node one that has never run. Not for one that votes: it would vote again.
+    pub(crate) fn reset(&mut self) -> Result<()> {
+        if self.place.home.exists() {
+            fs::remove_dir_all(&self.place.home).context("removing a home")?;
+        }
+        let mut reset = Command::new(&self.engine_program);
+        reset.args(["unsafe-reset-all", "--keep-addr-book", "--home"]).arg(&self.place.engine);
+        let output = reset.output().with_context(|| format!("cannot start {reset:?}"))?;
+        ensure!(output.status.success(), "{reset:?} failed: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
 
@@ -152,7 +174,8 @@ impl Node {
         for line in text.lines() {
             let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
             record.openings_ms.extend(line["open_ms"].as_u64());
-            let height = line["committed"].as_u64().or(line["opened"].as_u64());
+            record.restored.extend(line["restored"].as_u64());
+            let height = ["committed", "opened", "restored"].into_iter().find_map(|event| line[event].as_u64());
             if let (Some(height), Some(hash)) = (height, line["app_hash"].as_str()) {
                 record.app_hashes.push((height, hash.to_owned()));
             }
@@ -160,9 +183,18 @@ impl Node {
         Ok(record)
     }
 
-    /// Whether the engine has found that the chain disagrees with its network.
+    /// Whether the engine has said so in its log.
     pub(crate) fn engine_says(&self, what: &str) -> Result<bool> {
-        let path = self.said("engine.log");
+        self.says("engine.log", what)
+    }
+
+    /// Whether the chain's program has said so in its log.
+    pub(crate) fn app_says(&self, what: &str) -> Result<bool> {
+        self.says("app.log", what)
+    }
+
+    fn says(&self, log: &str, what: &str) -> Result<bool> {
+        let path = self.said(log);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         Ok(String::from_utf8_lossy(&text).contains(what))
     }

@@ -19,12 +19,27 @@ pub(crate) struct Report {
     pub(crate) failure: Option<String>,
     /// Why it did not run, if it did not.
     skipped: Option<&'static str>,
-    checked: Checked,
+    pub(crate) checked: Checked,
     pub(crate) samples: Vec<Sample>,
     pub(crate) marks: Vec<(Duration, String)>,
-    kills: u64,
-    restarts: u64,
+    pub(crate) kills: u64,
+    pub(crate) restarts: u64,
+    pub(crate) joins: u64,
     sent: u64,
+    /// How much work the machine had, this network's included; none where it does not tell.
+    pub(crate) load: Option<MachineLoad>,
+}
+
+/// The machine's load averages over one minute, before a scenario and behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MachineLoad {
+    pub(crate) before: f64,
+    pub(crate) after: f64,
+}
+
+/// The load average over the last minute.
+pub(crate) fn machine_load() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 impl Report {
@@ -43,7 +58,9 @@ impl Report {
             marks: world.marks.clone(),
             kills: world.kills,
             restarts: world.nodes.iter().map(|node| node.starts.saturating_sub(1)).sum(),
+            joins: world.joins,
             sent: world.sent(),
+            load: world.load_before.zip(machine_load()).map(|(before, after)| MachineLoad { before, after }),
         }
     }
 
@@ -67,11 +84,13 @@ impl Report {
             marks: Vec::new(),
             kills: 0,
             restarts: 0,
+            joins: 0,
             sent: 0,
+            load: None,
         }
     }
 
-    fn outcome(&self) -> &str {
+    pub(crate) fn outcome(&self) -> &str {
         match (&self.skipped, &self.failure) {
             (Some(_), _) => "SKIPPED",
             (None, Some(_)) => "FAILED",
@@ -81,7 +100,7 @@ impl Report {
 
     /// The median and the longest time of a block, in milliseconds, of the blocks that ran while `is_meant` held for the
     /// write mode; none if there were none.
-    fn block_ms(&self, is_meant: fn(Mode) -> bool) -> Option<[f64; 2]> {
+    pub(crate) fn block_ms(&self, is_meant: fn(Mode) -> bool) -> Option<[f64; 2]> {
         let loaded = self.marks.iter().find(|(_, what)| what == LOADED).map(|(at, _)| *at)?;
         let samples: Vec<&Sample> = self.samples.iter().filter(|sample| sample.at >= loaded).collect();
         // Between two looks at the network the mode is known where both agree.
@@ -123,6 +142,9 @@ impl Report {
             "transactions_sent": self.sent,
             "kills": self.kills,
             "restarts": self.restarts,
+            "joins_by_snapshot": self.joins,
+            "machine_load_before": self.load.map(|load| load.before),
+            "machine_load_after": self.load.map(|load| load.after),
             "opening_max_ms": checked.openings_ms.iter().max(),
             "block_before_median_ms": before.map(|[median, _]| median),
             "block_before_max_ms": before.map(|[_, max]| max),
@@ -161,6 +183,7 @@ pub(crate) fn table(reports: &[Report]) -> String {
         "keys",
         "kills",
         "restarts",
+        "joins",
         "slowest opening",
         "block before",
         "moving",
@@ -177,6 +200,7 @@ pub(crate) fn table(reports: &[Report]) -> String {
             checked.keys.to_string(),
             report.kills.to_string(),
             report.restarts.to_string(),
+            report.joins.to_string(),
             checked.openings_ms.iter().max().map_or_else(String::new, |ms| format!("{ms} ms")),
             median(report.block_ms(is_before)),
             median(report.block_ms(is_moving)),
@@ -190,11 +214,11 @@ fn median(times: Option<[f64; 2]>) -> String {
     times.map_or_else(String::new, |[median, _]| format!("{median:.0} ms"))
 }
 
-fn is_before(mode: Mode) -> bool {
+pub(crate) fn is_before(mode: Mode) -> bool {
     mode == Mode::MemiavlOnly
 }
 
-fn is_moving(mode: Mode) -> bool {
+pub(crate) fn is_moving(mode: Mode) -> bool {
     mode.migration().is_some()
 }
 

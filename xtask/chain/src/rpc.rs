@@ -1,6 +1,6 @@
 //! What a node's consensus engine is asked, over HTTP on loopback.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
@@ -33,9 +33,12 @@ impl Rpc {
         number(&status["sync_info"]["latest_block_height"])
     }
 
-    /// The transaction enters the mempool, or does not: nothing is waited for.
+    /// The transaction enters the mempool, or does not: nothing is waited for. One that is sent again may be there already.
     pub(crate) fn send(self, tx: &[u8]) -> Result<()> {
-        self.get(&format!("broadcast_tx_async?tx=0x{}", hex::encode(tx))).map(drop)
+        match self.get(&format!("broadcast_tx_async?tx=0x{}", hex::encode(tx))) {
+            Err(error) if error.to_string().contains("tx already exists in cache") => Ok(()),
+            sent => sent.map(drop),
+        }
     }
 
     /// What the chain answers to a query of one block.
@@ -55,16 +58,30 @@ impl Rpc {
         serde_json::from_slice(&self.query("status", &[], height)?).context("the chain's status is no JSON")
     }
 
+    /// The height of the oldest block that the engine has: 1 unless the node began with a snapshot.
+    pub(crate) fn first(self) -> Result<u64> {
+        let status = self.get("status?")?;
+        number(&status["sync_info"]["earliest_block_height"])
+    }
+
+    /// The hash of a block, in hex.
+    pub(crate) fn block_hash(self, height: u64) -> Result<String> {
+        let answer = self.get(&format!("block?height={height}"))?;
+        answer["block_id"]["hash"].as_str().map(str::to_owned).context("a block without a hash")
+    }
+
     /// The transactions of a block.
     pub(crate) fn txs(self, height: u64) -> Result<Vec<Vec<u8>>> {
         let answer = self.get(&format!("block?height={height}"))?;
+        // A node that began with a snapshot answers for the blocks before it too, with nothing.
+        ensure!(!answer["block"].is_null(), "the engine has no such block: height={height}");
         answer["block"]["data"]["txs"].as_array().into_iter().flatten().map(decode).collect()
     }
 
-    /// The headers up to `last`, in no order.
+    /// The headers that the node has up to `last`, in no order.
     pub(crate) fn headers(self, last: u64) -> Result<Vec<Header>> {
         let mut headers = Vec::new();
-        for first in (1..=last).step_by(HEADERS_MAX as usize) {
+        for first in (self.first()?.max(1)..=last).step_by(HEADERS_MAX as usize) {
             let to = last.min(first + HEADERS_MAX - 1);
             let answer = self.get(&format!("blockchain?minHeight={first}&maxHeight={to}"))?;
             for meta in answer["block_metas"].as_array().into_iter().flatten() {

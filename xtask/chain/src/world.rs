@@ -14,18 +14,22 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::Args;
-use crate::config::{self, VALIDATORS};
+use crate::config::{self, Trust, VALIDATORS};
 use crate::load::{self, AUTHORITY, DROP, Load};
 use crate::node::Node;
 use crate::process::LOOK_EVERY;
+use crate::report::machine_load;
 use crate::rpc::{Header, Rpc};
 
 /// No new block for so long is a frozen chain. Patient: the machine may have other work.
-const FROZEN: Duration = Duration::from_secs(90);
+pub(crate) const FROZEN: Duration = Duration::from_secs(90);
 /// A query is answered for the last few blocks alone.
 const SAMPLE_EVERY: Duration = Duration::from_millis(300);
 /// How often a decision is sent again that a killed node may have taken with it.
 const SEND_AGAIN: Duration = Duration::from_secs(5);
+
+/// What an opening may take on a machine without other work.
+const OPENING_MS_MAX: u64 = 1_000;
 
 /// The mark of the moment from which there is load.
 pub(crate) const LOADED: &str = "load";
@@ -53,6 +57,11 @@ pub(crate) struct World {
     /// What was done, and when.
     pub(crate) marks: Vec<(Duration, String)>,
     pub(crate) kills: u64,
+    /// Nodes that joined by a snapshot.
+    pub(crate) joins: u64,
+    pub(crate) load_before: Option<f64>,
+    /// The longest that an opening may take, in milliseconds; none on a machine that has other work.
+    pub(crate) opening_ms_max: Option<u64>,
     keys: u64,
     load: Option<Load>,
     sent: u64,
@@ -83,6 +92,9 @@ impl World {
             samples: Vec::new(),
             marks: Vec::new(),
             kills: 0,
+            joins: 0,
+            load_before: machine_load(),
+            opening_ms_max: args.quiet_machine.then_some(OPENING_MS_MAX),
             keys: args.keys,
             load: None,
             sent: 0,
@@ -190,6 +202,14 @@ impl World {
             thread::sleep(LOOK_EVERY);
         }
         bail!("a node does not catch up: node={index} height={target}");
+    }
+
+    /// What a node that joins by a snapshot is to trust: the newest block, as any node has it.
+    pub(crate) fn trust(&self) -> Result<Trust> {
+        let height = self.any(Rpc::height)?;
+        let block_hash = self.any(|node| node.block_hash(height))?;
+        let running = self.nodes[..VALIDATORS].iter().filter(|node| node.is_running());
+        Ok(Trust { height, block_hash, rpc_ports: running.map(|node| node.place.rpc_port).collect() })
     }
 
     pub(crate) fn mark(&mut self, what: &str) {
