@@ -64,6 +64,7 @@ mod replace;
 mod restore;
 mod rollback;
 pub mod settings;
+mod status;
 mod verify;
 mod watch;
 
@@ -88,7 +89,7 @@ pub use home::Home;
 pub use import::{
     Import, ImportHook, ImportPoint, ImportProgress, ImportReport, Moved, MovedModule, import, import_with,
 };
-pub use inspect::{ModuleStatus, Status, inspect, status_of};
+pub use inspect::{inspect, status_of};
 pub use journal::{HomeJournal, JournalComparison, compare_journals};
 pub use look::{
     ChangelogLook, FlatKvLook, PartLook, SegmentLook, SnapshotLook, TreeLook, look_at_changelog, look_at_flatkv,
@@ -108,6 +109,7 @@ pub use replace::Replacement;
 pub use restore::{Applied, Blame, Restore, RestoreHook, RestorePoint, RestoreProgress};
 pub use rollback::{plan_rollback, roll_back};
 pub use settings::Settings;
+pub use status::{ModuleStatus, Status};
 pub use verify::{Check, Finding, FindingKind, VerifyProgress, VerifyReport, VerifyRequest, verify_home, verify_view};
 pub use watch::{node_source, views_source};
 pub use {flatkv, memiavl, memiavl_iter, migrate_core, migrate_metrics};

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use super::message::Command;
 use super::running::Running;
 use super::server::check_length;
 use crate::error::Error;
@@ -14,33 +15,6 @@ use crate::error::Error;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The most bytes of an answer; a node of a hundred modules says 20 KiB.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
-
-/// What is asked of a running node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// How it stands.
-    Status,
-    /// To make no more blocks.
-    Pause,
-    /// To make them again.
-    Resume,
-    /// To move so many keys with each block.
-    Batch(u64),
-    /// To end behind the block in work.
-    Stop,
-}
-
-impl Command {
-    fn line(self) -> String {
-        match self {
-            Self::Status => "GET /status.json".to_owned(),
-            Self::Pause => "POST /pause".to_owned(),
-            Self::Resume => "POST /resume".to_owned(),
-            Self::Batch(keys) => format!("POST /batch?keys={keys}"),
-            Self::Stop => "POST /stop".to_owned(),
-        }
-    }
-}
 
 /// Asks the process that listens at `path`, and returns how it stands afterwards.
 ///
@@ -54,12 +28,7 @@ pub fn ask(path: &Path, command: Command) -> Result<Running, Error> {
         path: path.to_owned(),
         source,
     })?;
-    let refused = |said: &str| Error::Answer { path: path.to_owned(), said: said.trim().to_owned() };
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(|| refused("no HTTP answer"))?;
-    if head.split(' ').nth(1) != Some("200") {
-        return Err(refused(body));
-    }
-    serde_json::from_str(body).map_err(|error| refused(&error.to_string()))
+    Running::read(&answer).map_err(|said| Error::Answer { path: path.to_owned(), said })
 }
 
 fn exchange(stream: &mut UnixStream, command: Command) -> std::io::Result<String> {

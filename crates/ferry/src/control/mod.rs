@@ -12,12 +12,14 @@
 //! Every answer is the state behind the change. The path of a socket has at most 107 bytes, a limit of the system.
 
 mod client;
+mod message;
 mod running;
 mod server;
 
 use std::path::{Path, PathBuf};
 
-pub use client::{Command, ask};
+pub use client::ask;
+pub use message::Command;
 pub use running::Running;
 pub use server::ControlSocket;
 

@@ -6,7 +6,7 @@ use migrate_metrics::Progress;
 use serde::{Deserialize, Serialize};
 
 use crate::drive::Wish;
-use crate::inspect::{ModuleStatus, Status};
+use crate::status::{ModuleStatus, Status};
 
 /// A running node.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +60,18 @@ impl Running {
             modules: modules.collect(),
         };
         Self { process_id: std::process::id(), paused: wish.paused, batch_keys: wish.batch_keys, progress, node }
+    }
+
+    /// Reads what was answered, head and all.
+    ///
+    /// # Errors
+    /// In words: no HTTP answer, a refusal, another form.
+    pub(super) fn read(answer: &str) -> Result<Self, String> {
+        let (head, body) = answer.split_once("\r\n\r\n").ok_or("no HTTP answer")?;
+        if head.split(' ').nth(1) != Some("200") {
+            return Err(body.trim().to_owned());
+        }
+        serde_json::from_str(body).map_err(|error| error.to_string())
     }
 
     /// What the node holds, as [`inspect`](crate::inspect) tells it of one that does not run; none if another version of

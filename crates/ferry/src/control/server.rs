@@ -12,9 +12,10 @@ use migrate_metrics::Metrics;
 use migrate_metrics::http::{Limits, Listener, Request, Response, Server};
 
 use super::SOCKET_PATH_BYTES_MAX;
+use super::message::{Command, NoCommand};
 use super::running::Running;
 use crate::Views;
-use crate::drive::{BATCH_KEYS_MAX, Controls};
+use crate::drive::Controls;
 use crate::error::Error;
 use crate::inspect;
 
@@ -85,19 +86,13 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 fn answer(request: &Request, controls: &Controls, metrics: &Metrics, views: &Views) -> Response {
-    match (request.method.as_str(), request.path.as_str()) {
-        ("GET", "/status.json") => {}
-        ("POST", "/pause") => controls.pause(),
-        ("POST", "/resume") => controls.resume(),
-        ("POST", "/stop") => controls.stop(),
-        ("POST", "/batch") => match request.query.strip_prefix("keys=").and_then(|keys| keys.parse().ok()) {
-            Some(keys) if keys <= BATCH_KEYS_MAX => controls.set_batch(keys),
-            _ => return Response::text(400, "a batch is a number of keys, at most a million: POST /batch?keys=1000"),
-        },
-        (_, "/status.json" | "/pause" | "/resume" | "/stop" | "/batch") => {
-            return Response::text(405, "GET /status.json; POST everything else");
-        }
-        _ => return Response::text(404, "known are /status.json, /pause, /resume, /batch and /stop"),
+    match Command::read(&request.method, &request.path, &request.query) {
+        Ok(Command::Status) => {}
+        Ok(Command::Pause) => controls.pause(),
+        Ok(Command::Resume) => controls.resume(),
+        Ok(Command::Batch(keys)) => controls.set_batch(keys),
+        Ok(Command::Stop) => controls.stop(),
+        Err(NoCommand { status, said }) => return Response::text(status, said),
     }
     let status = views.latest().map_err(Error::from).and_then(|view| inspect::status_of(&view));
     let running = status.map(|status| Running::new(controls.wish(), metrics.progress(), status));

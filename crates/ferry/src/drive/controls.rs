@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+/// The most keys that a block may be set to move: an unbounded number would stop every node of the chain at the same
+/// height, for want of memory.
+pub const BATCH_KEYS_MAX: u64 = 1_000_000;
+
 /// What is wished of a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wish {

@@ -10,12 +10,8 @@ use std::time::Duration;
 
 use migrate_core::Mode;
 
-pub use controls::{Controls, Wish};
+pub use controls::{BATCH_KEYS_MAX, Controls, Wish};
 pub use run::drive;
-
-/// The most keys that a block may be set to move: an unbounded number would stop every node of the chain at the same
-/// height, for want of memory.
-pub const BATCH_KEYS_MAX: u64 = 1_000_000;
 
 /// How a node is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

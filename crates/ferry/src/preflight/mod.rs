@@ -38,8 +38,9 @@ pub use machine::is_one_file_system;
 use crate::error::Error;
 use crate::home::Home;
 use crate::import::ImportProgress;
-use crate::inspect::{self, Status};
+use crate::inspect;
 use crate::options::Options;
+use crate::status::Status;
 
 /// What a preflight assumes and where it may work.
 #[derive(Clone, Debug)]

@@ -7,8 +7,9 @@
 //! - `trees`: a memiavl tree from damaged files.
 //! - `changelog`: a segment, read and mended.
 //!
-//! Invariants: nothing here builds RocksDB, so that a fuzzer's build takes a minute. Three things are included as files
-//! from crates that do: the row codecs of `flatkv`, the reader of recordings of `ferry-cli`, and that of settings of `ferry`.
+//! Invariants: nothing here builds RocksDB, so that a fuzzer's build takes a minute. What stands in crates that do is
+//! included as files: the row codecs of `flatkv`, the reader of recordings of `ferry-cli`, and of `ferry` those of settings,
+//! of exports and of what goes through the control socket.
 
 // The tests in the included files belong to their own crates.
 #![cfg(not(test))]
@@ -21,6 +22,9 @@ pub use migrate_core::{self, Mode};
 
 mod changelog;
 mod codecs;
+mod control;
+mod error;
+mod export;
 mod recordings;
 mod settings;
 mod trees;
@@ -28,6 +32,9 @@ mod trees;
 #[path = "../../../../crates/ferry-cli/src/blocks/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the program uses more of its reader than a target does")]
 mod blocks;
+#[path = "../../../../crates/ferry/src/drive/controls.rs"]
+#[expect(dead_code, unreachable_pub, reason = "a target drives nothing")]
+mod drive;
 mod exit;
 #[path = "../../../../crates/flatkv/src/key.rs"]
 #[expect(dead_code, unreachable_pub, reason = "the store uses more of its keys than a target does")]
@@ -38,15 +45,23 @@ mod lane;
 #[path = "../../../../crates/flatkv/src/row/mod.rs"]
 #[expect(dead_code, unused_imports, unreachable_pub, reason = "the store uses more of its rows than a target does")]
 mod row;
+#[path = "../../../../crates/ferry/src/status.rs"]
+#[expect(dead_code, unreachable_pub, reason = "the facade shows a status to its callers")]
+mod status;
 
 /// A target and its name, which is its corpus's too.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 13] = [
     ("blocks_file", recordings::blocks_file),
     ("boundary", codecs::boundary),
     ("changelog_segment", changelog::segment),
+    ("control_message", control::message),
+    ("export_chunk", export::chunk),
+    ("export_manifest", export::manifest),
+    ("export_stream", export::stream),
+    ("http_request", control::http_request),
     ("messages", codecs::messages),
     ("node_layout", trees::node_layout),
     ("row_codecs", codecs::rows),

@@ -1,0 +1,4 @@
+//! libFuzzer over the target `export_chunk`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| fuzz_targets::run("export_chunk", bytes));
