@@ -182,6 +182,12 @@ pub trait OldStore: Read + Scan + Walk + Write {
     /// A background failure that happened earlier.
     fn request_sync(&mut self) -> StoreResult<()>;
 
+    /// Puts on disk, from another thread, what was committed without a sync.
+    ///
+    /// # Errors
+    /// A store that is not open for writing.
+    fn syncer(&mut self) -> StoreResult<Syncer>;
+
     /// Says up to which version blocks are durable; until then no snapshot of them becomes the one to start from.
     fn set_durable(&mut self, version: u64);
 

@@ -4,7 +4,9 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use changeset::OldStore;
 use common::life::{beat, copy, fill, migrate, migrate_all, state};
 use ferry::{Durability, Error, Mode, Node, Options, migrate_core};
 
@@ -39,6 +41,21 @@ fn a_life_left_to_the_system_has_the_same_hashes() {
         end
     });
     assert_eq!(lives[0], lives[1]);
+}
+
+/// Found by the crash points of such a life: before FlatKV exists the changelog was synced with a later block alone, however
+/// late that came.
+#[test]
+fn the_last_block_before_flatkv_is_synced_though_no_other_follows() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut node = Node::open(home.path(), options(Durability::Os)).expect("a fresh node");
+    fill(&mut node);
+    let patience = Instant::now() + Duration::from_secs(60);
+    while node.memiavl().expect("no migration has ended").synced_version() < node.height() {
+        assert!(Instant::now() < patience, "height={} is not on disk", node.height());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    node.close().expect("a clean close");
 }
 
 #[test]

@@ -20,7 +20,11 @@ pub(crate) const PRUNE_INTERVAL_BLOCKS: u64 = 64;
 pub(crate) fn commit(store: &mut FlatKv, record: &BlockRecord) -> Result<()> {
     let progress = progress(store, record);
     let batch = batch(store, record, &progress);
-    let write = options::write(store.durability);
+    // Two blocks are on disk before anything follows, also where blocks are left to the operating system. The first: the old
+    // store's log has it too, and without a store behind it nothing says that it is too much. And the one that retires the old
+    // store, whose directory goes next.
+    let is_relied_on = store.view.span().is_none() || record.retires_old;
+    let write = options::write(if is_relied_on { Durability::Sync } else { store.durability });
     store.database.db.write_opt(batch, &write).map_err(|error| store.database.error("commit", error))?;
 
     let rows = store.view.row_cache().cloned();

@@ -134,13 +134,26 @@ pub(crate) fn open_log(
         Err(error) => error,
     };
     let is_damage = error.kind() == rocksdb::ErrorKind::Corruption;
-    if !is_damage || !(options.durability == Durability::Os || log_tail::is_torn(dir)?) {
+    let may_have_holes =
+        || Ok::<_, FlatKvError>(options.durability == Durability::Os || log_tail::is_torn(dir)? || was_left_to_os(dir));
+    if !is_damage || !may_have_holes()? {
         return Err(open_error(dir, error));
     }
     tracing::warn!(path = %dir.display(), %error, "opening FlatKV up to the first hole in its log");
     let mut settings = database(options, create);
     settings.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     open(&settings).map_err(|error| open_error(dir, error))
+}
+
+/// Whether the store's blocks were left to the operating system, as it says itself up to the first hole in its log. The note
+/// is on disk before the first such block, and its removal before the first block behind them.
+fn was_left_to_os(dir: &Path) -> bool {
+    let options = Options::default();
+    let mut settings = database(&options, false);
+    settings.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    let opened = DB::open_cf_descriptors_read_only(&settings, dir, families(&options), false);
+    let view = opened.map(|db| View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })), 0));
+    view.is_ok_and(|view| view.is_ok_and(|view| view.is_left_to_os().is_ok_and(|is_left| is_left)))
 }
 
 /// Whether the store in `dir` has a committed block; reading only. A store that somebody holds is taken to have one.

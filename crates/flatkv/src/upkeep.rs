@@ -49,7 +49,10 @@ impl FlatKv {
             false => batch.delete_cf(family, meta::LEFT_TO_OS),
         }
         let write = options::write(Durability::Sync);
-        self.database.db.write_opt(batch, &write).map_err(|error| self.database.error("note durability", error))
+        let note = |error| self.database.error("note durability", error);
+        self.database.db.write_opt(batch, &write).map_err(note)?;
+        // Behind a hole in the log the note could not be read: it does not stand in the log alone.
+        self.database.db.flush_cf(family).map_err(note)
     }
 
     /// Copies the committed store to `dir`, which must not exist: tables as hard links, so that it costs neither the time

@@ -50,7 +50,7 @@ mod snapshot;
 mod store;
 mod tree;
 
-pub use changelog::{Changelog, Log, LogError, LogOptions, LogSegment, SEGMENT_BYTES, Torn};
+pub use changelog::{Changelog, Log, LogError, LogOptions, LogSegment, LogSyncer, SEGMENT_BYTES, Torn};
 pub use error::{Doing, Error};
 pub use lock::{Lock, LockHolder, LockState};
 pub use multitree::Savepoint;

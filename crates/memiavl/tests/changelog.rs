@@ -144,6 +144,38 @@ fn an_entry_whose_end_was_never_written_is_torn() {
     assert_eq!(torn(&read(&dir).expect("reads")).0, first.len() as u64);
 }
 
+/// A power cut behind entries that were left to the operating system: found by the crash points of such a life.
+#[test]
+fn a_hole_in_a_log_that_was_left_to_the_system_is_its_end() {
+    let options = || {
+        let mut options = LogOptions::default();
+        options.may_have_holes = true;
+        options
+    };
+    let entries: Vec<Vec<u8>> = (1..=4).map(|version| framed(&sealed(version))).collect();
+    let long = framed(&seal_entry(&changes(3, 9000), [3; 32]));
+    let [first, second, third, fourth] = [0, 1, 2, 3].map(|at| entries[at].as_slice());
+    let check = |content: &[u8], is_torn: bool| {
+        let (_keep, dir) = log_of(content);
+        read(&dir).expect_err("where every append was synced it is damage");
+        match Log::read(&dir, options()) {
+            Ok(log) => assert!(is_torn && log.versions() == Some(1..=2), "{:?}", log.versions()),
+            Err(error) => assert!(!is_torn, "{error}"),
+        }
+    };
+    check(&[first, second, &vec![0; third.len()], fourth].concat(), true);
+    let whole = [first, second, &long, fourth].concat();
+    let mut paged = whole.clone();
+    paged[4096..8192].fill(0);
+    check(&paged, true);
+    let mut rotten = whole.clone();
+    rotten[5000] ^= 1;
+    check(&rotten, false);
+    let mut rotten = whole;
+    rotten[4100..4200].fill(0);
+    check(&rotten, false);
+}
+
 #[test]
 fn something_valid_behind_damage_is_corruption() {
     let entries: Vec<Vec<u8>> = (1..=4).map(|version| framed(&sealed(version))).collect();

@@ -1,12 +1,12 @@
 //! Putting blocks on disk that were left to the operating system: a thread beside the committing one.
 //!
-//! FlatKV's log is synced first. Only when that has covered a block is memiavl told that it is durable, and asked to sync
-//! its changelog: a power cut then seldom finds memiavl ahead.
+//! Before FlatKV exists that is memiavl's changelog. Later FlatKV's log is synced first. Only when that has covered a block is
+//! memiavl told that it is durable, and asked to sync its changelog: a power cut then seldom finds memiavl ahead.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use changeset::{StoreError, StoreErrorKind, StoreResult, Syncer};
 use parking_lot::{Condvar, Mutex};
@@ -17,27 +17,13 @@ use crate::error::Error;
 const SYNC_INTERVAL: Duration = Duration::from_secs(2);
 const SYNC_BYTES: u64 = 32 << 20;
 
-/// When the next sync is due, for whoever asks at each block.
-pub(crate) struct Pace {
-    since: Instant,
-    bytes: u64,
-}
-
-impl Pace {
-    /// Begins now.
-    pub(crate) fn new() -> Self {
-        Self { since: Instant::now(), bytes: 0 }
-    }
-
-    /// Whether one is due with a block of `bytes` more; if so, the next one is counted from here.
-    pub(crate) fn is_due(&mut self, bytes: u64) -> bool {
-        self.bytes = self.bytes.saturating_add(bytes);
-        let is_due = self.bytes >= SYNC_BYTES || self.since.elapsed() >= SYNC_INTERVAL;
-        if is_due {
-            *self = Self::new();
-        }
-        is_due
-    }
+/// Whose log is synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// memiavl's changelog, before FlatKV exists.
+    Old,
+    /// FlatKV's.
+    New,
 }
 
 #[derive(Default)]

@@ -169,7 +169,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let block = std::mem::take(&mut self.block);
         self.old_rests |= version >= LAST_VERSION || self.old.is_none();
         self.moved = moved;
-        self.start_syncing()?;
+        self.start_syncing(committed.height.saturating_sub(1))?;
         if let Some(old) = &mut self.old {
             old.retain_from(committed.height.saturating_sub(self.config.rollback_blocks));
         }

@@ -11,7 +11,7 @@ use boundary::Boundary;
 use bytes::Bytes;
 use changeset::{CommitInfo, EntrySum, NewStore, OldStore, Read, StoreResult, TreeNameUpgrade};
 
-use crate::background::{BackgroundSync, Pace};
+use crate::background::{BackgroundSync, Whose};
 use crate::batch::BatchLimit;
 use crate::cancel::CancelToken;
 use crate::error::{Error, Outcome};
@@ -106,9 +106,7 @@ pub struct Engine<O: OldStore, N: NewStore> {
     pub(crate) publisher: Publisher<O::View, N::View>,
     pub(crate) kill_hook: Option<KillHook>,
     /// Puts blocks on disk that were left to the operating system; none where each commit does.
-    pub(crate) background: Option<BackgroundSync>,
-    /// When memiavl alone is synced, where commits do not.
-    pub(crate) pace: Pace,
+    pub(crate) background: Option<(Whose, BackgroundSync)>,
 }
 
 /// The block in work.
@@ -306,7 +304,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
     /// # Errors
     /// Blocks that were left to the operating system and cannot be put on disk.
     pub fn into_stores(mut self) -> Result<(Option<O>, Option<N>), Error> {
-        if let Some(background) = self.background.take() {
+        if let Some((_, background)) = self.background.take() {
             background.close()?;
         }
         Ok((self.old, self.new))

@@ -14,7 +14,6 @@ use std::sync::Arc;
 
 use changeset::{CommitInfo, Handoff, Hash, History, LATTICE_STORE, NewStore, OldLog, OldStore, app_hash, open_entry};
 
-use crate::background::Pace;
 use crate::commit::Committed;
 use crate::engine::{Block, Config, Engine, ModeSetting, Places, make_manager};
 use crate::error::Error;
@@ -86,14 +85,14 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             poison: None,
             kill_hook: None,
             background: None,
-            pace: Pace::new(),
             config,
         };
         let state = engine.view_state(last)?;
         let version = engine.metadata()?.version.unwrap_or(0);
         engine.config.observer.opened(&engine.block_report(&state, version)?);
         engine.publisher = Publisher::new(state, engine.config.views_max);
-        engine.start_syncing()?;
+        let opened = engine.height();
+        engine.start_syncing(opened)?;
         Ok(engine)
     }
 }

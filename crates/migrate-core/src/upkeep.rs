@@ -5,20 +5,29 @@
 
 use changeset::{NewStore, OldStore, StoreResult};
 
-use crate::background::BackgroundSync;
+use crate::background::{BackgroundSync, Whose};
 use crate::engine::{Durability, Engine};
 use crate::error::{Error, Outcome};
 
 impl<O: OldStore, N: NewStore> Engine<O, N> {
-    /// Starts the thread that puts blocks on disk, where commits do not and there is a FlatKV.
-    pub(crate) fn start_syncing(&mut self) -> Result<(), Error> {
-        if self.config.durability == Durability::Sync || self.background.is_some() {
+    /// Starts the thread that puts blocks on disk, where commits do not: FlatKV's log, or memiavl's before there is a FlatKV.
+    /// Those up to `on_disk` are.
+    pub(crate) fn start_syncing(&mut self, on_disk: u64) -> Result<(), Error> {
+        let of_new = self.new.as_ref().filter(|new| new.version().is_some());
+        let is_started = self.background.as_ref().is_some_and(|(whose, _)| (*whose == Whose::New) == of_new.is_some());
+        if self.config.durability == Durability::Sync || is_started {
             return Ok(());
         }
-        if let Some((new, version)) = self.new.as_ref().and_then(|new| Some((new, new.version()?))) {
-            let background = BackgroundSync::start(new.syncer(), version).map_err(Error::new("starting its thread"))?;
-            self.background = Some(background);
+        let starting = || Error::new("starting its thread");
+        let (whose, syncer) = match (of_new, &mut self.old) {
+            (Some(new), _) => (Whose::New, new.syncer()),
+            (None, Some(old)) => (Whose::Old, old.syncer().map_err(Error::old("taking a handle of its changelog"))?),
+            (None, None) => return Ok(()),
+        };
+        if let Some((_, before)) = self.background.take() {
+            before.close()?;
         }
+        self.background = Some((whose, BackgroundSync::start(syncer, on_disk).map_err(starting())?));
         Ok(())
     }
 
@@ -36,7 +45,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
 
     /// Refuses to go on behind a background sync that failed.
     pub(crate) fn check_background(&mut self, height: u64) -> Result<(), Error> {
-        match self.background.as_ref().map_or(Ok(()), BackgroundSync::check) {
+        match self.background.as_ref().map_or(Ok(()), |(_, background)| background.check()) {
             Ok(()) => Ok(()),
             Err(source) => Err(self.poisoned(height, Outcome::NotCommitted, Some(source))),
         }
@@ -44,7 +53,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
 
     /// Tells the background of a committed block of `bytes`, and memiavl of what is on disk.
     pub(crate) fn tend_durability(&mut self, height: u64, bytes: u64) -> StoreResult<()> {
-        if let Some(background) = &self.background {
+        if let Some((_, background)) = &self.background {
             background.committed(height, bytes);
         }
         let Some(old) = &mut self.old else { return Ok(()) };
@@ -52,12 +61,11 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             // At rest nothing else asks for the last entries.
             return if self.old_rests && old.synced_version() < old.version() { old.request_sync() } else { Ok(()) };
         }
-        let Some(background) = &self.background else {
+        let durable = match &self.background {
+            Some((Whose::New, background)) => background.durable(),
             // Before FlatKV exists the changelog is all there is.
-            old.set_durable(old.synced_version());
-            return if self.pace.is_due(bytes) { old.request_sync() } else { Ok(()) };
+            _ => old.synced_version(),
         };
-        let durable = background.durable();
         old.set_durable(durable);
         if old.synced_version() < durable.min(old.version()) { old.request_sync() } else { Ok(()) }
     }
@@ -66,7 +74,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
     pub(crate) fn nothing_needs_old(&self, height: u64) -> Result<bool, Error> {
         let (true, Some(old), Some(new)) = (self.old_rests, &self.old, &self.new) else { return Ok(false) };
         let Some(end) = new.last_handoff().map_err(Error::new("reading a handoff"))? else { return Ok(false) };
-        let is_on_disk = self.background.as_ref().is_none_or(|background| background.durable() >= end);
+        let is_on_disk = self.background.as_ref().is_none_or(|(_, background)| background.durable() >= end);
         let is_out_of_reach = height > end.saturating_add(self.config.rollback_blocks);
         Ok(is_out_of_reach && is_on_disk && old.synced_version() >= end)
     }

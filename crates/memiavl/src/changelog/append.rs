@@ -15,7 +15,7 @@ use crate::changelog::error::{LogError, Result};
 use crate::changelog::log::{Log, LogOptions};
 use crate::changelog::segment::{ENTRY_BYTES_MAX, SEGMENT_BYTES, Segment, segment_name};
 use crate::changelog::step::{create, io_error};
-use crate::changelog::syncer::{Goal, Synced, Syncer};
+use crate::changelog::syncer::{Asker, Goal, Synced, Syncer};
 use crate::error::Doing;
 
 /// Above this the buffer in which an entry is put together is given back.
@@ -46,6 +46,20 @@ pub(super) struct Writer {
     buffer: Vec<u8>,
     /// [`SEGMENT_BYTES`]; less in tests, which have small logs.
     segment_bytes_max: u64,
+}
+
+/// Puts a log on disk from another thread, as far as its writer has offered it.
+#[derive(Clone, Debug)]
+pub struct LogSyncer(Asker);
+
+impl LogSyncer {
+    /// Syncs what was offered, and waits for it.
+    ///
+    /// # Errors
+    /// A sync that failed, now or earlier: it is not tried again.
+    pub fn sync(&self) -> Result<()> {
+        self.0.sync()
+    }
 }
 
 /// A log, open: for reading, or for writing by the one process that holds the store's lock. A writer's entries go to the
@@ -103,6 +117,27 @@ impl Changelog {
     pub fn request_sync(&mut self) -> Result<()> {
         let (log, writer) = self.parts()?;
         writer.request_sync(log)
+    }
+
+    /// Lets whoever has a [`LogSyncer`] sync all that was appended so far.
+    ///
+    /// # Errors
+    /// A reader's log; an earlier failure.
+    pub fn offer_sync(&mut self) -> Result<()> {
+        let (log, writer) = self.parts()?;
+        let goal = writer.goal(log);
+        writer.syncer.offer(goal)?;
+        writer.tail_is_new = false;
+        Ok(())
+    }
+
+    /// A handle that syncs what was offered, from another thread.
+    ///
+    /// # Errors
+    /// A reader's log.
+    pub fn log_syncer(&mut self) -> Result<LogSyncer> {
+        let (_, writer) = self.parts()?;
+        Ok(LogSyncer(writer.syncer.asker()))
     }
 
     /// Syncs all that was appended and waits for it.
@@ -213,15 +248,18 @@ impl Writer {
     }
 
     fn request_sync(&mut self, log: &Log) -> Result<()> {
-        let goal = Goal {
+        self.syncer.request(self.goal(log))?;
+        self.tail_is_new = false;
+        Ok(())
+    }
+
+    fn goal(&self, log: &Log) -> Goal {
+        Goal {
             path: self.tail.path.clone(),
             file: Arc::clone(&self.tail.file),
             with_dir: self.tail_is_new,
             synced: Synced { version: log.last_version(), bytes: self.appended_bytes },
-        };
-        self.syncer.request(goal)?;
-        self.tail_is_new = false;
-        Ok(())
+        }
     }
 
     pub(super) fn sync(&mut self, log: &Log) -> Result<()> {

@@ -9,6 +9,8 @@ use crate::changelog::segment::{ENTRY_BYTES_MAX, HEAD_BYTES, Window, peek_versio
 /// How many times a file's length may be decoded in search of entries; bytes that keep looking like entries beyond that are
 /// taken for some. Honest rubbish is decoded hardly ever.
 const DECODE_FACTOR: u64 = 16;
+/// What a file system writes at once.
+const PAGE_BYTES: u64 = 4096;
 
 /// Where the first byte that is not zero stands.
 fn first_nonzero(file: &File, length: u64, from: u64) -> io::Result<Option<u64>> {
@@ -27,6 +29,27 @@ fn first_nonzero(file: &File, length: u64, from: u64) -> io::Result<Option<u64>>
 /// Whether the file is zeros from `from` on, as pages read that were never written.
 pub(super) fn all_zero_from(file: &File, length: u64, from: u64) -> io::Result<bool> {
     Ok(first_nonzero(file, length, from)?.is_none())
+}
+
+/// Whether the entry at `offset` was not written, or not from the beginning of a page on: zeros where its length stands, or from
+/// a page's beginning in it to the end of that page or of the entry.
+pub(super) fn is_hole(file: &File, length: u64, offset: u64) -> io::Result<bool> {
+    let mut window = Window::new(file, length);
+    let head = window.at(offset, HEAD_BYTES)?;
+    if head.first().is_none_or(|byte| *byte == 0) {
+        return Ok(true);
+    }
+    let framed = read_uvarint(head).map(|(bytes, prefix)| offset.saturating_add(bytes).saturating_add(prefix as u64));
+    // A length that is cut by a page's beginning ends there.
+    let end = framed.map_or(length, |end| end.max(offset + HEAD_BYTES as u64)).min(length);
+    let mut page = (offset / PAGE_BYTES + 1) * PAGE_BYTES;
+    while page < end {
+        if all_zero_from(file, end.min(page + PAGE_BYTES), page)? {
+            return Ok(true);
+        }
+        page += PAGE_BYTES;
+    }
+    Ok(false)
 }
 
 /// Whether an entry can be read anywhere behind `offset`, where the entry of `version` should stand; none if it is the first.

@@ -22,12 +22,16 @@ pub struct LogOptions {
     /// Up to which version the log is known to be on disk. Whatever is wrong behind it is a torn end, even if something
     /// valid follows: a power cut can keep later pages and lose earlier ones.
     pub synced: Option<u64>,
+    /// Whether entries were left to the operating system. Where it is not known what is on disk, a hole in the last segment
+    /// is its torn end then, even if something valid follows: an entry that was not written reads as zeros, whole or from
+    /// the beginning of a page on.
+    pub may_have_holes: bool,
 }
 
 impl LogOptions {
     /// Options for a log that is known to be on disk up to `version`.
     pub fn synced(version: u64) -> Self {
-        Self { synced: Some(version) }
+        Self { synced: Some(version), ..Self::default() }
     }
 }
 

@@ -20,7 +20,7 @@ mod syncer;
 mod tests;
 mod truncate;
 
-pub use append::Changelog;
+pub use append::{Changelog, LogSyncer};
 pub use error::LogError;
 pub use log::{Log, LogOptions, LogSegment, Torn};
 pub use segment::SEGMENT_BYTES;

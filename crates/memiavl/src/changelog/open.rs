@@ -19,7 +19,7 @@ const DIR_MODE: u32 = 0o750;
 /// The log in `dir` as if all that a writer would put in order were in order, and what would do so.
 fn examine(dir: &Path, options: LogOptions) -> Result<(Log, Vec<Step>)> {
     let Listing { segments, mut repairs } = list(dir)?;
-    let scanned = scan(&segments, options.synced)?;
+    let scanned = scan(&segments, options)?;
     let own_name = |file: &Path| {
         let segment = scanned.segments.iter().find(|segment| segment.path == file);
         segment.map_or_else(|| file.to_owned(), |segment| dir.join(segment_name(segment.index)))

@@ -14,8 +14,9 @@ use std::path::{Path, PathBuf};
 use changeset::{EntryError, SealedEntry, open_entry};
 
 use crate::changelog::error::{LogError, Result};
-use crate::changelog::find::{all_zero_from, valid_entry_at, valid_entry_behind};
+use crate::changelog::find::{all_zero_from, is_hole, valid_entry_at, valid_entry_behind};
 use crate::changelog::list::SegmentFile;
+use crate::changelog::log::LogOptions;
 use crate::changelog::segment::{ENTRY_BYTES_MAX, HEAD_BYTES, Segment, Window, peek_version, read_uvarint};
 use crate::changelog::step::io_error;
 use crate::error::Doing;
@@ -43,9 +44,10 @@ pub(super) struct Scanned {
     pub(super) torn: Option<Torn>,
 }
 
-/// Scans `files`, which are in order. `synced` is up to which version the log is known to be on disk, if it is known.
-pub(super) fn scan(files: &[SegmentFile], synced: Option<u64>) -> Result<Scanned> {
-    let mut scan = Scan { synced, first_version: None, next_version: None };
+/// Scans `files`, which are in order; `options` say what is known of them.
+pub(super) fn scan(files: &[SegmentFile], options: LogOptions) -> Result<Scanned> {
+    let LogOptions { synced, may_have_holes } = options;
+    let mut scan = Scan { synced, may_have_holes, first_version: None, next_version: None };
     let mut segments: Vec<Segment> = Vec::with_capacity(files.len());
     for (place, file) in files.iter().enumerate() {
         let later = || files[place + 1..].iter().map(|file| file.path.clone()).collect();
@@ -73,6 +75,7 @@ pub(super) fn scan(files: &[SegmentFile], synced: Option<u64>) -> Result<Scanned
 
 struct Scan {
     synced: Option<u64>,
+    may_have_holes: bool,
     first_version: Option<u64>,
     next_version: Option<u64>,
 }
@@ -174,7 +177,9 @@ impl Scan {
             return Err(wrong);
         }
         let read = |source| io_error(Doing::Read, part.path, source);
+        let may_have_holes = self.may_have_holes && self.synced.is_none();
         let torn = all_zero_from(part.file, part.length, offset).map_err(read)?
+            || (may_have_holes && is_hole(part.file, part.length, offset).map_err(read)?)
             || !valid_entry_behind(part.file, part.length, offset, self.next_version).map_err(read)?;
         if torn { Ok(ControlFlow::Break(())) } else { Err(wrong) }
     }

@@ -1,6 +1,7 @@
 //! The background thread that syncs the log, and what it knows to be on disk.
 //!
-//! 1. The writer states a goal: sync this file, up to this version. A goal that was not begun yet is replaced.
+//! 1. The writer states a goal: sync this file, up to this version. A goal that was not begun yet is replaced. One that is
+//!    only offered waits until somebody asks for it, who may be another thread.
 //! 2. The thread syncs the file, then the directory when the segment is new, and only then publishes the version.
 //! 3. The first failure, of the thread or of the writer, is kept and ends all writing: after a failed sync the system may
 //!    have dropped the pages, and a second sync would succeed without them.
@@ -38,6 +39,8 @@ pub(super) struct Synced {
 #[derive(Debug, Default)]
 struct State {
     goal: Option<Goal>,
+    /// What the next goal is if nobody states another.
+    offered: Option<Goal>,
     working: bool,
     closing: bool,
     synced: Synced,
@@ -70,9 +73,26 @@ impl Syncer {
         Ok(Self { shared, thread: Some(thread) })
     }
 
+    /// States a goal for whoever asks for it by [`Asker::sync`].
+    pub(super) fn offer(&self, goal: Goal) -> Result<()> {
+        let mut state = self.shared.state.lock();
+        state.check()?;
+        let with_dir = goal.with_dir || state.offered.as_ref().is_some_and(|replaced| replaced.with_dir);
+        state.offered = Some(Goal { with_dir, ..goal });
+        Ok(())
+    }
+
+    /// A handle for another thread.
+    pub(super) fn asker(&self) -> Asker {
+        Asker { shared: Arc::clone(&self.shared) }
+    }
+
     pub(super) fn request(&self, goal: Goal) -> Result<()> {
         let mut state = self.shared.state.lock();
         state.check()?;
+        // What was offered is older.
+        let offered = state.offered.take();
+        let goal = Goal { with_dir: goal.with_dir || offered.is_some_and(|offered| offered.with_dir), ..goal };
         // A roll waits for its sync, so a goal that is replaced is of the same file; its directory must not be forgotten.
         let with_dir = goal.with_dir || state.goal.as_ref().is_some_and(|replaced| replaced.with_dir);
         state.goal = Some(Goal { with_dir, ..goal });
@@ -82,11 +102,7 @@ impl Syncer {
 
     /// Waits until there is nothing left to sync.
     pub(super) fn wait(&self) -> Result<()> {
-        let mut state = self.shared.state.lock();
-        while state.failure.is_none() && (state.goal.is_some() || state.working) {
-            self.shared.changed.wait(&mut state);
-        }
-        state.check()
+        self.shared.wait()
     }
 
     pub(super) fn check(&self) -> Result<()> {
@@ -108,6 +124,27 @@ impl Syncer {
         let (path, source) = state.fail(path, source);
         self.shared.changed.notify_all();
         LogError::Poisoned { path, source }
+    }
+}
+
+/// Asks for what was offered, from any thread.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    shared: Arc<Shared>,
+}
+
+impl Asker {
+    /// Syncs what was offered, and waits for it.
+    pub(super) fn sync(&self) -> Result<()> {
+        let mut state = self.shared.state.lock();
+        state.check()?;
+        // A goal that was stated since is younger.
+        if let Some(offered) = state.offered.take() {
+            state.goal.get_or_insert(offered);
+            self.shared.changed.notify_all();
+        }
+        drop(state);
+        self.shared.wait()
     }
 }
 
@@ -137,6 +174,14 @@ impl State {
 }
 
 impl Shared {
+    fn wait(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        while state.failure.is_none() && (state.goal.is_some() || state.working) {
+            self.changed.wait(&mut state);
+        }
+        state.check()
+    }
+
     fn work(&self, dir: &Path) {
         let mut state = self.state.lock();
         loop {
@@ -210,6 +255,24 @@ mod tests {
         syncer.request(goal(tempfile::tempfile().expect("file"), 5)).expect("no failure");
         syncer.wait().expect("syncs");
         assert_eq!(syncer.synced(), synced(5));
+    }
+
+    #[test]
+    fn what_is_offered_is_synced_when_somebody_asks() {
+        let syncer = Syncer::start(PathBuf::from("."), Some(3)).expect("starts");
+        let file = || tempfile::tempfile().expect("file");
+        syncer.offer(Goal { with_dir: true, ..goal(file(), 4) }).expect("no failure");
+        syncer.offer(goal(file(), 5)).expect("no failure");
+        syncer.wait().expect("nothing to do");
+        assert_eq!(syncer.synced().version, Some(3), "an offer alone does nothing");
+        assert!(syncer.shared.state.lock().offered.as_ref().is_some_and(|offered| offered.with_dir));
+        syncer.asker().sync().expect("syncs");
+        assert_eq!(syncer.synced(), synced(5));
+        syncer.offer(goal(file(), 6)).expect("no failure");
+        syncer.request(goal(file(), 7)).expect("no failure");
+        syncer.wait().expect("syncs");
+        syncer.asker().sync().expect("nothing is left");
+        assert_eq!(syncer.synced(), synced(7), "an older offer does not come after it");
     }
 
     #[test]

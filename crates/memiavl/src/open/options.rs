@@ -35,7 +35,7 @@ pub struct Options {
     /// A snapshot is written once this much of the log would have to be replayed.
     pub replay_bytes_max: u64,
     /// Whether a block counts as durable when `commit` returns. If not, no snapshot becomes current before the owner has
-    /// said by `set_durable_version` that its version is.
+    /// said by `set_durable_version` that its version is, and the changelog may have holes at its end.
     pub commits_are_durable: bool,
 }
 

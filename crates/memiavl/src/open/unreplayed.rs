@@ -98,7 +98,7 @@ fn open_read_only(dir: &Path, options: Options) -> Result<Unreplayed> {
 }
 
 fn log_options(options: &Options) -> LogOptions {
-    LogOptions { synced: options.changelog_synced }
+    LogOptions { synced: options.changelog_synced, may_have_holes: !options.commits_are_durable }
 }
 
 /// The newest snapshot that is not later than `wanted`. One later than `current` does not count: a rewrite that was

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use changeset::{AppHash, Handoff, Hash, NamedChangeSet, OldStore, StoreResult, TreeNameUpgrade, Write};
+use changeset::{AppHash, Handoff, Hash, NamedChangeSet, OldStore, StoreResult, Syncer, TreeNameUpgrade, Write};
 
 use crate::error::{Error, Result};
 use crate::multitree::Savepoint;
@@ -81,6 +81,11 @@ impl OldStore for MemIavl {
         Ok(self.log.request_sync()?)
     }
 
+    fn syncer(&mut self) -> StoreResult<Syncer> {
+        let log = self.log.log_syncer()?;
+        Ok(Box::new(move || Ok(log.sync()?)))
+    }
+
     fn set_durable(&mut self, version: u64) {
         self.set_durable_version(version);
     }
@@ -112,7 +117,9 @@ impl MemIavl {
         log.append(handoff.version, &handoff.entry)?;
         if sync {
             log.sync()?;
-        } else if self.options.commits_are_durable && log.unsynced_bytes() >= SYNC_BYTES {
+        } else if !self.options.commits_are_durable {
+            log.offer_sync()?;
+        } else if log.unsynced_bytes() >= SYNC_BYTES {
             log.request_sync()?;
         }
         self.is_poisoned = false;
