@@ -61,11 +61,20 @@ pub(crate) struct Arguments {
     /// Runs nothing: the reports that layers' programs have left with their `--json` are kept instead.
     #[arg(long, value_name = "FILE", requires = "publish", conflicts_with = "layer")]
     report: Vec<PathBuf>,
+    /// Nothing but this: crash points of some blocks of the real migration on a copy of that home, which is only read.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["long", "layer", "publish"])]
+    home: Option<PathBuf>,
+    /// Passed on with `--home`: `-- --blocks 20 --images 2000`; `-- --help` lists what there is.
+    #[arg(last = true, requires = "home")]
+    passed_on: Vec<String>,
 }
 
 /// Runs the layers; a violation in any of them is an error, after all have run.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     setup::run()?;
+    if let Some(home) = &arguments.home {
+        return user_home(home, arguments);
+    }
     let found = if arguments.report.is_empty() { run_layers(arguments)? } else { read_reports(&arguments.report)? };
     let mut failed = Vec::new();
     for (layer, report) in &found {
@@ -124,6 +133,17 @@ fn read_report(file: &Path) -> Result<Value> {
 /// How many there are; a report that does not say is one itself.
 fn violations(report: &Value) -> usize {
     report["violations"].as_array().map_or(1, Vec::len)
+}
+
+/// The crash rig over a copy of somebody's home.
+fn user_home(home: &Path, arguments: &Arguments) -> Result<()> {
+    let layer = LAYERS.iter().find(|layer| layer.name == "crash").context("a layer of crash points")?;
+    build(&[layer])?;
+    let home = home.canonicalize().with_context(|| format!("no home at {}", home.display()))?;
+    let seed = arguments.seed.to_string();
+    let mut command = std::process::Command::new(run::release_dir().join(layer.packages[0]));
+    command.current_dir(run::root()).arg("home").arg("--home").arg(home).args(["--seed", &seed]);
+    run::check(command.args(&arguments.passed_on))
 }
 
 /// What the tests run of it, some minutes' worth: the short life's crash points, every failed sync, the kills.

@@ -123,6 +123,7 @@ pub(crate) fn live(home: &Path, kind: Kind, seed: u64) -> Result<()> {
     let saved = home.with_file_name("saved");
     crate::image::clear(&saved)?;
     let mut actor = Actor::open(home, &saved, &life)?;
+    actor.waits = true;
     for (index, step) in life.steps.iter().enumerate() {
         control.mark(&format!("begin {index}"))?;
         actor.act(&step.action).with_context(|| format!("step {index} ({})", step.phase))?;

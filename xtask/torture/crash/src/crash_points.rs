@@ -21,7 +21,7 @@ use crate::recording::{self, Op};
 use crate::report::{Report, Violation};
 use crate::survivors::Survivors;
 use crate::syncs;
-use crate::trace::{Goal, Moment};
+use crate::trace::{Course, Goal, Moment};
 
 /// How much is tried.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,7 @@ pub(crate) struct Effort {
 struct Case {
     image: Image,
     goals: Vec<Goal>,
+    survivors: Survivors,
     phase: &'static str,
     replay: String,
     finishes: bool,
@@ -133,11 +134,6 @@ impl Rig<'_> {
         Ok(())
     }
 
-    fn start(&self) -> Moment {
-        let goals = vec![Goal { state: 0, step: 0 }];
-        Moment::start(crate::disk::Disk::empty(), goals, "founding")
-    }
-
     fn enumerate(
         &self,
         ops: &[Op],
@@ -146,7 +142,7 @@ impl Rig<'_> {
         mut send: impl FnMut(Case) -> bool,
     ) -> Result<()> {
         let total = ops.iter().filter(|op| op.is_operation()).count() as u64;
-        let mut moment = self.start();
+        let mut moment = Moment::of_life(&self.script.life);
         let mut seen = HashSet::new();
         for op in ops {
             if self.stop.load(Ordering::Relaxed) {
@@ -170,13 +166,14 @@ impl Rig<'_> {
                 let image = Image::of(&moment.disk, survivors);
                 lock(report).count("images_made", phase, 1);
                 // What may be found belongs to the case: the same bytes before and after an acknowledgement are two.
-                if !seen.insert((image.id(), moment.goals.first().map(|goal| goal.state))) {
+                if !seen.insert((image.id(), moment.oldest(survivors))) {
                     continue;
                 }
                 let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ point.rotate_left(32) ^ seen.len() as u64);
                 let case = Case {
                     image,
-                    goals: moment.goals.clone(),
+                    goals: moment.allowed(survivors),
+                    survivors,
                     phase,
                     replay: format!(
                         "torture-crash replay --life {} --seed {} --recording {} --point {point} --survivors {survivors}{}",
@@ -219,7 +216,7 @@ impl Rig<'_> {
 
     fn check(&self, case: &Case, home: &Path) -> Result<()> {
         case.image.put(home)?;
-        check_home(self.script, home, &case.goals, case.finishes).map(drop)
+        check_home(&self.script.opened_as(case.survivors, &case.goals), home, &case.goals, case.finishes).map(drop)
     }
 
     /// For some images: records the recovery itself, and tries each of its crash points.
@@ -237,7 +234,7 @@ impl Rig<'_> {
             }
             drop(inbox);
             let mut seen = HashSet::new();
-            let mut moment = self.start();
+            let mut moment = Moment::of_life(&self.script.life);
             let mut picks = picks.iter().enumerate().peekable();
             for op in ops {
                 moment.advance(op, &self.script.life)?;
@@ -305,12 +302,13 @@ impl Rig<'_> {
             lock(report).count("double_crash_points", moment.phase, u64::from(!second.settled));
             for survivors in choices(&second, self.seed, self.effort.recovery_subsets) {
                 let image = Image::of(&second.disk, survivors);
-                if !seen.insert((image.id(), second.goals.first().map(|goal| goal.state))) {
+                if !seen.insert((image.id(), second.oldest(survivors))) {
                     continue;
                 }
                 let case = Case {
                     image,
                     goals: second.goals.clone(),
+                    survivors,
                     phase: moment.phase,
                     replay: format!(
                         "{first} --again {} --again-point {} --again-survivors {survivors}{}",
@@ -387,12 +385,18 @@ pub(crate) fn after_crash(moment: &Moment, survivors: Survivors, numbers: &HashM
 }
 
 /// Finds the moment of crash point `point`, before or behind the acknowledgement that follows it.
-pub(crate) fn moment_at(mut moment: Moment, ops: &[Op], point: usize, settled: bool, life: &Life) -> Result<Moment> {
+pub(crate) fn moment_at(
+    mut moment: Moment,
+    ops: &[Op],
+    point: usize,
+    settled: bool,
+    course: &impl Course,
+) -> Result<Moment> {
     for op in ops {
         if moment.point == point && (op.is_operation() || moment.settled == settled) {
             break;
         }
-        moment.advance(op, life)?;
+        moment.advance(op, course)?;
     }
     ensure!(moment.point == point, "the recording has no crash point {point}: last={}", moment.point);
     Ok(moment)

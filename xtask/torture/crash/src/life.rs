@@ -3,12 +3,11 @@
 //! The rules say what every block must read: the model of the facade's own tests goes along while the life is made up, and
 //! each block keeps a copy of it.
 
-use ferry::{KvPair, Mode, NamedChangeSet};
-use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use ferry::{Durability, Mode, NamedChangeSet};
 
-use crate::model::{Cursor, Model};
+use crate::builder::Builder;
+use crate::model::Model;
+use crate::trace::{Course, Stage};
 
 /// The chain's modules: one for each way through the migrations, and one more.
 pub(crate) const MODULES: [&str; 4] = ["acc", "bank", "evm", "wasm"];
@@ -42,6 +41,24 @@ pub(crate) enum Action {
     Save,
     /// Closes, replaces both stores whole by the copy, and opens.
     Restore,
+    /// Exports the state, outside the home.
+    Export(Slot),
+    /// Closes, restores what was exported, and opens.
+    Receive(Slot),
+    /// Closes, imports what is left of the migrations up to `to` behind block `at_height`, and opens.
+    Import {
+        at_height: u64,
+        to: Mode,
+    },
+    /// Waits until the background has had time to sync.
+    Wait,
+}
+
+/// Which export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    First,
+    Second,
 }
 
 /// A step of the life.
@@ -70,14 +87,23 @@ pub(crate) enum Kind {
     Bare,
     /// The stations of the whole life, fewer blocks between them: for operations that fail.
     Small,
+    /// Blocks are left to the operating system.
+    Os,
+    /// Offline imports and restores of exports, one over the other.
+    Moved,
 }
 
 impl Kind {
+    /// Those whose crash points are tried.
+    pub(crate) const LIVES: [Self; 4] = [Self::Whole, Self::Bare, Self::Os, Self::Moved];
+
     pub(crate) fn life(self, seed: u64) -> Life {
         match self {
             Self::Whole => Life::whole(seed),
             Self::Bare => Life::bare(seed),
             Self::Small => Life::small(seed),
+            Self::Os => Life::os(seed),
+            Self::Moved => Life::moved(seed),
         }
     }
 
@@ -87,6 +113,8 @@ impl Kind {
             Self::Whole => "whole",
             Self::Bare => "bare",
             Self::Small => "small",
+            Self::Os => "os",
+            Self::Moved => "moved",
         }
     }
 }
@@ -103,6 +131,8 @@ pub(crate) struct Life {
     pub(crate) snapshot_blocks: u64,
     /// How many blocks can be rolled back.
     pub(crate) rollback_blocks: u64,
+    /// Whether a block is on disk before it is acknowledged.
+    pub(crate) durability: Durability,
 }
 
 impl Life {
@@ -216,6 +246,87 @@ impl Life {
         life.done()
     }
 
+    /// The life whose blocks are left to the operating system: what is waited for is synced in the background, and nothing
+    /// else. memiavl's snapshots are made beside the blocks.
+    pub(crate) fn os(seed: u64) -> Self {
+        let mut life = Builder::new(seed, 3);
+        life.life.durability = Durability::Os;
+        life.phase("os_birth");
+        life.genesis();
+        life.act(Action::Wait);
+        life.block(0, 4);
+        life.block(0, 4);
+        life.act(Action::Wait);
+        life.block(0, 4);
+        life.block(0, 4);
+        life.phase("os_flatkv_first_block");
+        life.enter(Mode::MigrateEvm, 8);
+        life.act(Action::Wait);
+        life.block(8, 4);
+        life.phase("os_migrations");
+        life.act(Action::Wait);
+        life.block(8, 5);
+        life.block(8, 5);
+        life.until_complete(8, 4);
+        life.act(Action::Reopen);
+        life.enter(Mode::MigrateAllButBank, 10);
+        life.block(10, 4);
+        life.act(Action::Wait);
+        life.until_complete(10, 4);
+        life.phase("os_rollback");
+        life.roll_back(2);
+        life.until_complete(12, 4);
+        life.act(Action::Wait);
+        life.phase("os_end");
+        life.enter(Mode::MigrateBank, 9);
+        life.until_complete(9, 4);
+        life.enter(Mode::FlatkvOnly, 4);
+        life.block(5, 3);
+        life.act(Action::Wait);
+        for _ in 0..ROLLBACK_BLOCKS {
+            life.block(5, 3);
+        }
+        life.done()
+    }
+
+    /// The life of a node whose operator moves it offline, and brings it back to an export: memiavl goes, and comes back.
+    pub(crate) fn moved(seed: u64) -> Self {
+        let mut life = Builder::new(seed, 4);
+        life.phase("moved_birth");
+        life.genesis();
+        life.block(0, 4);
+        life.enter(Mode::MigrateEvm, 6);
+        life.block(6, 4);
+        life.phase("export");
+        life.export(Slot::First);
+        life.block(6, 4);
+        life.phase("restore_of_both_stores");
+        life.receive(Slot::First);
+        life.block(6, 4);
+        life.phase("import_of_one_migration");
+        life.import(Mode::EvmMigrated);
+        life.enter(Mode::EvmMigrated, 5);
+        life.enter(Mode::MigrateAllButBank, 7);
+        life.phase("import_of_all");
+        life.import(Mode::FlatkvOnly);
+        life.enter(Mode::FlatkvOnly, 5);
+        life.export(Slot::Second);
+        life.block(5, 3);
+        life.phase("restore_brings_memiavl_back");
+        life.receive(Slot::First);
+        life.block(6, 4);
+        life.phase("restore_without_memiavl");
+        life.receive(Slot::Second);
+        life.block(5, 3);
+        life.phase("import_of_all_at_once");
+        life.receive(Slot::First);
+        life.import(Mode::FlatkvOnly);
+        life.block(5, 3);
+        life.act(Action::Reopen);
+        life.block(5, 3);
+        life.done()
+    }
+
     /// Whether a part of the life has this name.
     pub(crate) fn has_phase(&self, phase: &str) -> bool {
         self.steps.iter().any(|step| step.phase == phase)
@@ -232,176 +343,11 @@ impl Life {
     }
 }
 
-struct Builder {
-    random: ChaCha8Rng,
-    phase: &'static str,
-    model: Model,
-    chain: Vec<usize>,
-    /// The chain at the moment of [`Action::Save`].
-    saved: Vec<usize>,
-    life: Life,
-}
-
-impl Builder {
-    fn new(seed: u64, snapshot_blocks: u64) -> Self {
-        let model = Model::new(&MODULES, 0);
-        let states = vec![State { height: 0, model: model.clone() }];
-        let life = Life { steps: Vec::new(), states, keys: keys(), snapshot_blocks, rollback_blocks: ROLLBACK_BLOCKS };
-        Self { random: ChaCha8Rng::seed_from_u64(seed), phase: "", model, chain: vec![0], saved: Vec::new(), life }
+impl Course for Life {
+    fn stage(&self, number: usize) -> Option<Stage> {
+        let Step { phase, after, .. } = *self.steps.get(number)?;
+        Some(Stage { phase, before: self.before(number), after })
     }
-
-    fn phase(&mut self, phase: &'static str) {
-        self.phase = phase;
-    }
-
-    fn act(&mut self, action: Action) {
-        if let Action::Reopen | Action::Save = action {
-            self.model.reopen();
-        }
-        if self.model.version == 3 && matches!(action, Action::Snapshot) {
-            // In some lives the last migration is over by then, and memiavl rests.
-            return;
-        }
-        let after = *self.chain.last().unwrap_or(&0);
-        self.life.steps.push(Step { phase: self.phase, action, after });
-    }
-
-    /// The chain's state before the migrations: four in five of the keys.
-    fn genesis(&mut self) {
-        let keys = self.life.keys.clone();
-        let chosen: Vec<Key> = keys.into_iter().filter(|_| self.random.random_ratio(4, 5)).collect();
-        let pairs = chosen.into_iter().map(|(store, key)| self.write(&store, key)).collect();
-        self.flush_and_commit(0, vec![pairs]);
-    }
-
-    /// A block of random writes in two flushes, which moves `batch` keys.
-    fn block(&mut self, batch: u64, writes: usize) {
-        let mut flushes = Vec::new();
-        for part in [writes.div_ceil(2), writes / 2] {
-            let mut pairs: Vec<(String, KvPair)> = Vec::new();
-            for _ in 0..part {
-                // UNWRAP: the list of keys is written below and not empty.
-                let (store, key) = self.life.keys.choose(&mut self.random).expect("keys").clone();
-                let is_delete = self.random.random_ratio(1, 4);
-                pairs.push(if is_delete { (store, KvPair::delete(key)) } else { self.write(&store, key) });
-            }
-            flushes.push(pairs);
-        }
-        self.flush_and_commit(batch, flushes);
-    }
-
-    /// The first block in `mode`.
-    fn enter(&mut self, mode: Mode, batch: u64) {
-        self.model.batch = batch;
-        while self.model.mode < mode {
-            assert!(
-                self.model.step(),
-                "the life asks for a step that the rules refuse: {:?} to {mode:?}",
-                self.model.mode
-            );
-        }
-        self.block(batch, 4);
-    }
-
-    /// Blocks until the present migration is complete.
-    fn until_complete(&mut self, batch: u64, writes: usize) {
-        if self.model.moving().is_empty() {
-            // The rollback before went behind the whole migration.
-            if let Some(next) = self.model.mode.next() {
-                self.enter(next, batch);
-            }
-        }
-        while !self.model.migration_is_complete() {
-            self.block(batch, writes);
-        }
-    }
-
-    fn roll_back(&mut self, blocks: usize) {
-        self.chain.truncate(self.chain.len() - blocks);
-        let height = self.stand();
-        self.act(Action::RollBack(height));
-    }
-
-    fn save(&mut self) {
-        self.stand();
-        self.act(Action::Save);
-        self.saved = self.chain.clone();
-    }
-
-    fn restore(&mut self) {
-        self.chain = self.saved.clone();
-        self.stand();
-        self.act(Action::Restore);
-    }
-
-    /// The model as a node shows it that was just opened at the chain's last block; the block's height.
-    fn stand(&mut self) -> u64 {
-        let state = &self.life.states[*self.chain.last().unwrap_or(&0)];
-        self.model = state.model.clone();
-        self.model.reopen();
-        state.height
-    }
-
-    fn write(&mut self, store: &str, key: Vec<u8>) -> (String, KvPair) {
-        let value: Vec<u8> = match (store, key.first()) {
-            ("evm", Some(0x0a)) => self.random.random_range(0..4_u64).to_be_bytes().to_vec(),
-            ("evm", Some(0x08)) => vec![self.random.random_range(1..9); 32],
-            ("evm", Some(0x03)) => vec![self.random.random_range(0..9); 32],
-            _ => {
-                let bytes = self.random.random_range(1..80);
-                let value: Vec<u8> = (0..bytes).map(|_| self.random.random()).collect();
-                // Some values are empty, which is not absent; code that is empty is.
-                if store != "evm" && value[0] < 32 { Vec::new() } else { value }
-            }
-        };
-        (store.to_owned(), KvPair::set(key, value))
-    }
-
-    fn flush_and_commit(&mut self, batch: u64, flushes: Vec<Vec<(String, KvPair)>>) {
-        self.model.batch = batch;
-        self.model.flushed = false;
-        let flushes: Vec<Vec<NamedChangeSet>> = flushes
-            .into_iter()
-            .map(|pairs| pairs.into_iter().map(|(store, pair)| NamedChangeSet::new(store, vec![pair])).collect())
-            .collect();
-        for flush in &flushes {
-            assert!(self.model.flush(flush).is_ok(), "the life writes what the rules refuse");
-        }
-        let height = match self.life.states[*self.chain.last().unwrap_or(&0)].height {
-            0 => FIRST_HEIGHT,
-            last => last + 1,
-        };
-        self.life.states.push(State { height, model: self.model.clone() });
-        self.chain.push(self.life.states.len() - 1);
-        self.act(Action::Block(BlockStep { mode: self.model.mode, batch, flushes }));
-    }
-
-    fn done(self) -> Life {
-        assert_eq!(self.model.version, 3, "the life ends before the migrations do");
-        assert!(!matches!(self.model.cursor, Cursor::At(..)), "the life ends in the middle");
-        self.life
-    }
-}
-
-fn keys() -> Vec<Key> {
-    let mut keys: Vec<Key> = Vec::new();
-    for byte in 1..=6_u8 {
-        let address = [byte; 20];
-        let evm = |prefix: u8| [&[prefix], address.as_slice()].concat();
-        keys.push(("evm".to_owned(), evm(0x0a)));
-        if byte % 2 == 0 {
-            keys.push(("evm".to_owned(), evm(0x08)));
-            keys.push(("evm".to_owned(), evm(0x07)));
-        }
-        for slot in 0..2_u8 {
-            keys.push(("evm".to_owned(), [evm(0x03), vec![slot; 32]].concat()));
-        }
-        keys.push(("evm".to_owned(), vec![0x15, byte]));
-    }
-    for (store, count) in [("acc", 16_u8), ("bank", 16), ("wasm", 10)] {
-        keys.extend((0..count).map(|number| (store.to_owned(), format!("{store}/{number:02}").into_bytes())));
-    }
-    keys
 }
 
 #[cfg(test)]
@@ -417,6 +363,8 @@ mod tests {
             assert_eq!(life.states[life.last()].model.version, 3);
             Life::small(seed);
             Life::bare(seed);
+            Life::os(seed);
+            Life::moved(seed);
         }
     }
 }

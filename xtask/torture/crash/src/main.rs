@@ -1,6 +1,8 @@
 //! `torture-crash`: a node's life stopped at every operation, opened again and compared; and every operation failed in turn.
 
+mod builder;
 mod child;
+mod coverage;
 mod crash_points;
 mod disk;
 mod failed_syncs;
@@ -15,6 +17,7 @@ mod report;
 mod survivors;
 mod syncs;
 mod trace;
+mod user_home;
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -97,6 +100,8 @@ enum Layer {
 enum Command {
     /// Repeats one image.
     Replay(Replay),
+    /// Tortures a copy of a home.
+    Home(user_home::Arguments),
     /// Leads the life below the recorder.
     #[command(hide = true)]
     Live(Home),
@@ -208,6 +213,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         None => torture(&arguments.run),
         Some(Command::Replay(replay)) => repeat(&replay),
+        Some(Command::Home(arguments)) if arguments.is_below_the_recorder() => user_home::run(&arguments),
+        Some(Command::Home(_)) => without_allocation(),
         Some(Command::ReplayFault(fault)) => repeat_fault(&fault),
         Some(Command::Faults { home, fault, step, plant }) => {
             let Fault { seed, way, duration, from } = fault;
@@ -262,14 +269,19 @@ fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -
     let long = Effort { subsets: 48, finish_one_in: 64, recoveries: 32, recovery_subsets: 4, threads };
     let effort = if run.long { long } else { smoke };
     for seed in run.seed.. {
-        for kind in [Kind::Whole, Kind::Bare].into_iter().filter(|kind| run.life.is_none_or(|life| life == *kind)) {
+        for kind in Kind::LIVES.into_iter().filter(|kind| run.life.is_none_or(|life| life == *kind)) {
             let script = Script::rehearse(kind.life(seed), &scratch.join("rehearsal"))?;
             if let Some(phase) = run.phase.as_deref().filter(|phase| !script.life.has_phase(phase)) {
                 bail!("there is no such part of the life: life={} phase={phase}", kind.word());
             }
-            // Of the bare life only the crash points are told from those of the whole one.
-            let recoveries = if kind == Kind::Whole && run.phase.is_none() { effort.recoveries } else { 0 };
-            let effort = Effort { recoveries, ..effort };
+            // Of the others only the crash points are told from those of the whole life.
+            let recoveries = match kind {
+                Kind::Whole | Kind::Moved if run.phase.is_none() => effort.recoveries,
+                _ => 0,
+            };
+            // The moved life builds its stores anew and again: it has as many operations as all others together.
+            let subsets = if kind == Kind::Moved { effort.subsets.div_ceil(8) } else { effort.subsets };
+            let effort = Effort { recoveries, subsets, ..effort };
             let phase = run.phase.as_deref();
             let (keep, plant) = (&run.keep, run.plant);
             let rig = Rig { script: &script, seed, kind, phase, plant, effort, scratch, keep, stop };
@@ -282,7 +294,10 @@ fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -
             }
             if run.layer.is_none_or(|layer| layer == Layer::Crash) {
                 let (ops, recording) = crash_points::record(kind, seed, scratch, &run.keep)?;
-                rig.count_syncs(&ops, report)?;
+                match kind {
+                    Kind::Os => rig.check_waits(&ops, report)?,
+                    _ => rig.count_syncs(&ops, report)?,
+                }
                 rig.run(&ops, &recording, report)?;
             }
             crash_points::lock(report).count("lives", kind.word(), 1);
@@ -306,7 +321,7 @@ fn repeat(replay: &Replay) -> Result<ExitCode> {
     let scratch = tempfile::tempdir_in("/dev/shm")?;
     let script = Script::rehearse(replay.life.life(replay.seed), &scratch.path().join("rehearsal"))?;
     let ops = recording::read(&replay.recording)?;
-    let start = trace::Moment::start(disk::Disk::empty(), vec![trace::Goal { state: 0, step: 0 }], "founding");
+    let start = trace::Moment::of_life(&script.life);
     let moment = crash_points::moment_at(start, &ops, replay.point, replay.settled, &script.life)?;
     let (moment, survivors) = match (&replay.again, replay.again_point, replay.again_survivors) {
         (Some(recording), Some(point), Some(survivors)) => {
@@ -319,11 +334,12 @@ fn repeat(replay: &Replay) -> Result<ExitCode> {
     let home: &Path = replay.image.as_deref().unwrap_or(scratch.path());
     let home = home.join("home");
     image::Image::of(&moment.disk, survivors).put(&home)?;
-    println!("point {} in {}: expected one of {:?}", moment.point, moment.phase, moment.goals);
+    let goals = moment.allowed(survivors);
+    println!("point {} in {}: expected one of {goals:?}", moment.point, moment.phase);
     if replay.image.is_some() {
         return Ok(ExitCode::SUCCESS);
     }
-    match crash_points::check_home(&script, &home, &moment.goals, true) {
+    match crash_points::check_home(&script.opened_as(survivors, &goals), &home, &goals, true) {
         Ok(state) => {
             println!("state {state}, and the same end");
             Ok(ExitCode::SUCCESS)

@@ -1,16 +1,28 @@
 //! A node that leads the life: opening, steps, and comparing what it shows with what the rules say.
 
+use std::borrow::Cow;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use ferry::{BatchLimit, CommitInfo, Node, Options, Replacement, ScanOrder, ScanRange, SnapshotOptions, View};
+use ferry::{
+    BatchLimit, CommitInfo, Durability, Exported, Import, Node, Options, Replacement, Restore, ScanOrder, ScanRange,
+    SnapshotOptions, Source, View,
+};
 
 use crate::life::{Action, FIRST_HEIGHT, Life, MODULES};
 use crate::model::Model;
+use crate::survivors::Survivors;
+use crate::trace::Goal;
 
 /// Bytes of memtables: small, so that RocksDB flushes in the life.
 const MEMTABLE_BYTES: usize = 512 << 10;
+/// Bytes of an export's chunks: a few chunks for the life's state.
+const CHUNK_BYTES: u32 = 4 << 10;
+/// Longer than the background lets blocks be without a sync.
+const WAIT: Duration = Duration::from_secs(3);
 
 /// What an undisturbed run has shown of a state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +47,7 @@ impl Shown {
 }
 
 /// A life with everything that is to be expected of it.
+#[derive(Clone)]
 pub(crate) struct Script {
     pub(crate) life: Life,
     /// By state.
@@ -71,14 +84,31 @@ impl Script {
         Ok(Self { life, shown, saved })
     }
 
+    /// As it is for whoever opens what `survivors` are left. A home whose blocks were left to the operating system is opened
+    /// now with that setting and now with the other one, if it says so itself: FlatKV does.
+    pub(crate) fn opened_as(&self, survivors: Survivors, goals: &[Goal]) -> Cow<'_, Self> {
+        let says_so = || goals.iter().all(|goal| self.life.states[goal.state].model.exists());
+        match survivors {
+            Survivors::Random { seed } if self.life.durability == Durability::Os && seed % 2 == 1 && says_so() => {
+                let life = Life { durability: Durability::Sync, ..self.life.clone() };
+                Cow::Owned(Self { life, ..self.clone() })
+            }
+            _ => Cow::Borrowed(self),
+        }
+    }
+
     /// Which of `allowed` a freshly opened node stands at: everything that it shows is compared.
     pub(crate) fn recognise(&self, node: &Node, allowed: &[usize]) -> Result<usize> {
         let view = node.view().context("no view")?;
         let app_hash = view.app_hash();
-        let found = allowed
-            .iter()
-            .copied()
-            .find(|state| self.life.states[*state].height == view.height() && self.shown[*state].app_hash == app_hash);
+        // An import leaves the block as it is, and moves the records on.
+        let (boundary, version) = (view.boundary_record()?, view.version_record()?);
+        let is_shown = |state: &usize| {
+            let shown = &self.shown[*state];
+            self.life.states[*state].height == view.height()
+                && (shown.app_hash, &shown.boundary, &shown.version) == (app_hash, &boundary, &version)
+        };
+        let found = allowed.iter().copied().find(is_shown);
         let Some(state) = found else {
             let expected: Vec<u64> = allowed.iter().map(|state| self.life.states[*state].height).collect();
             let known = self.shown.iter().position(|shown| shown.app_hash == app_hash);
@@ -127,14 +157,19 @@ pub(crate) struct Actor {
     saved: PathBuf,
     snapshot_blocks: u64,
     rollback_blocks: u64,
+    durability: Durability,
+    /// Whether the background gets its time.
+    pub(crate) waits: bool,
 }
 
 impl Actor {
     /// Opens the home, or founds the node.
     pub(crate) fn open(home: &Path, saved: &Path, life: &Life) -> Result<Self> {
         let (home_owned, saved) = (home.to_owned(), saved.to_owned());
-        let (snapshot_blocks, rollback_blocks) = (life.snapshot_blocks, life.rollback_blocks);
-        let mut actor = Self { node: None, home: home_owned, saved, snapshot_blocks, rollback_blocks };
+        let Life { snapshot_blocks, rollback_blocks, durability, .. } = *life;
+        let waits = false;
+        let mut actor =
+            Self { node: None, home: home_owned, saved, snapshot_blocks, rollback_blocks, durability, waits };
         actor.node = Some(Node::open(home, actor.options())?);
         Ok(actor)
     }
@@ -156,6 +191,7 @@ impl Actor {
                 write_bytes_per_second: None,
             },
             rollback_blocks: self.rollback_blocks,
+            durability: self.durability,
             block_cache_bytes: 1 << 20,
             row_cache_bytes: 1 << 20,
             memtable_bytes: MEMTABLE_BYTES,
@@ -199,12 +235,45 @@ impl Actor {
                 replacement.put_in_place()?;
                 self.reopen()?;
             }
+            Action::Export(slot) => {
+                let source = Source::of_view(&self.node()?.view()?)?;
+                // The undisturbed run has made one for all.
+                let dir = self.saved.join(format!("export-{}", *slot as usize));
+                if !dir.join("manifest").exists() {
+                    ferry::export(&source, &dir, CHUNK_BYTES, &mut |_| ControlFlow::Continue(()))?;
+                }
+            }
+            Action::Receive(slot) => {
+                self.node.take().context("the node is closed")?.close()?;
+                self.receive(&self.saved.join(format!("export-{}", *slot as usize)))?;
+                self.reopen()?;
+            }
+            Action::Import { at_height, to } => {
+                self.node.take().context("the node is closed")?.close()?;
+                let import = Import { at_height: *at_height, to: *to, threads: 1 };
+                ferry::import(&self.home, import, &self.options(), &mut |_| ControlFlow::Continue(()))?;
+                self.reopen()?;
+            }
+            Action::Wait if self.waits => std::thread::sleep(WAIT),
+            Action::Wait => {}
             Action::RollBack(to) => {
                 let options = self.options();
                 let node = self.node.take().context("the node is closed")?;
                 self.node = Some(node.rollback(*to, options)?);
             }
         }
+        Ok(())
+    }
+
+    /// Restores the export in `dir` over whatever the home has.
+    fn receive(&self, dir: &Path) -> Result<()> {
+        let exported = Exported::open(dir)?;
+        let manifest = exported.manifest();
+        let mut restore = Restore::begin(&self.home, manifest, Some(manifest.app_hash), &self.options())?;
+        for index in restore.next_chunk()..manifest.chunk_count() {
+            restore.apply(index, &exported.chunk(index)?)?;
+        }
+        restore.finish(&mut |_| ControlFlow::Continue(()))?;
         Ok(())
     }
 

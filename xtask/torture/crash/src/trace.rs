@@ -1,10 +1,13 @@
 //! A recording as a sequence of crash points: the disk after each operation, and what may be found there.
 
 use anyhow::{Context, Result, bail};
+use ferry::Durability;
 
+use crate::coverage::Coverage;
 use crate::disk::Disk;
 use crate::life::Life;
 use crate::recording::Op;
+use crate::survivors::Survivors;
 
 /// A state that may be found, and the step with which the life goes on from there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,21 @@ impl std::fmt::Display for Goal {
     }
 }
 
+/// What is known of a step that a recording has markers of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stage {
+    pub(crate) phase: &'static str,
+    /// The states before it and behind it.
+    pub(crate) before: usize,
+    pub(crate) after: usize,
+}
+
+/// The steps of a recording.
+pub(crate) trait Course {
+    /// Step `number`; none behind the last.
+    fn stage(&self, number: usize) -> Option<Stage>;
+}
+
 /// A moment between two operations.
 pub(crate) struct Moment {
     /// Operations so far.
@@ -39,22 +57,51 @@ pub(crate) struct Moment {
     pub(crate) phase: &'static str,
     /// Whether something was acknowledged since the last operation: fewer states may be found than right behind that.
     pub(crate) settled: bool,
+    /// What a power cut may take back of what was acknowledged; nothing, if there is none.
+    coverage: Option<Coverage>,
 }
 
 impl Moment {
     /// A disk before the first operation.
     pub(crate) fn start(disk: Disk, goals: Vec<Goal>, phase: &'static str) -> Self {
-        Self { point: 0, disk, goals, phase, settled: false }
+        Self { point: 0, disk, goals, phase, settled: false, coverage: None }
+    }
+
+    /// Before the first operation of a life, on an empty disk.
+    pub(crate) fn of_life(life: &Life) -> Self {
+        let start = Self::start(Disk::empty(), vec![Goal { state: 0, step: 0 }], "founding");
+        let is_left = life.durability == Durability::Os;
+        Self { coverage: is_left.then(Coverage::new), ..start }
+    }
+
+    /// What may be found if this is what a crash lets through.
+    pub(crate) fn allowed(&self, survivors: Survivors) -> Vec<Goal> {
+        match &self.coverage {
+            Some(coverage) if survivors != Survivors::All => coverage.widen(&self.goals),
+            _ => self.goals.clone(),
+        }
+    }
+
+    /// The oldest state that may be found.
+    pub(crate) fn oldest(&self, survivors: Survivors) -> Option<usize> {
+        let oldest = match &self.coverage {
+            Some(coverage) if survivors != Survivors::All => Some(coverage.covered()),
+            _ => self.goals.first().copied(),
+        };
+        oldest.map(|goal| goal.state)
     }
 
     /// Goes on by one record; true if a crash here is another one than before: behind an operation, and behind an
     /// acknowledgement.
-    pub(crate) fn advance(&mut self, op: &Op, life: &Life) -> Result<bool> {
+    pub(crate) fn advance(&mut self, op: &Op, course: &impl Course) -> Result<bool> {
         match op {
-            Op::Marker { text, .. } => self.hear(text, life).with_context(|| format!("the marker {text:?}")),
+            Op::Marker { text, .. } => self.hear(text, course).with_context(|| format!("the marker {text:?}")),
             Op::Escape(text) => bail!("an operation went unseen: {text}"),
             op => {
                 self.disk.apply(op)?;
+                if let Some(coverage) = &mut self.coverage {
+                    coverage.hear(op, &self.disk);
+                }
                 self.point += 1;
                 self.settled = false;
                 Ok(true)
@@ -62,7 +109,7 @@ impl Moment {
         }
     }
 
-    fn hear(&mut self, text: &str, life: &Life) -> Result<bool> {
+    fn hear(&mut self, text: &str, course: &impl Course) -> Result<bool> {
         let (word, number) = text.split_once(' ').context("no number")?;
         if word == "at" {
             return Ok(false);
@@ -70,14 +117,21 @@ impl Moment {
         let number: usize = number.parse()?;
         match word {
             "begin" => {
-                let step = life.steps.get(number).context("no such step")?;
-                self.phase = step.phase;
-                self.goals = vec![Goal { state: life.before(number), step: number }];
-                self.goals.push(Goal { state: step.after, step: number + 1 });
+                let stage = course.stage(number).context("no such step")?;
+                self.phase = stage.phase;
+                self.goals = vec![Goal { state: stage.before, step: number }];
+                self.goals.push(Goal { state: stage.after, step: number + 1 });
+                if let Some(coverage) = &mut self.coverage {
+                    coverage.begin();
+                }
             }
             "done" => {
-                let step = life.steps.get(number).context("no such step")?;
-                self.goals = vec![Goal { state: step.after, step: number + 1 }];
+                let stage = course.stage(number).context("no such step")?;
+                let goal = Goal { state: stage.after, step: number + 1 };
+                self.goals = vec![goal];
+                if let Some(coverage) = &mut self.coverage {
+                    coverage.done(goal, self.point, &self.disk);
+                }
             }
             // What a recovery has shown stays.
             "opened" => self.goals.retain(|goal| goal.state == number),

@@ -7,6 +7,11 @@ use serde_json::Value;
 
 /// The violations of a short run whose rig is broken.
 fn violations(words: &[&str]) -> Vec<String> {
+    found(&[&["--seed", "1", "--first", "--plant"], words].concat())
+}
+
+/// The violations of a run.
+fn found(words: &[&str]) -> Vec<String> {
     let program = Path::new(env!("CARGO_BIN_EXE_torture-crash"));
     let target = program.parent().and_then(Path::parent).expect("cargo's directory");
     let mut build = Command::new(env!("CARGO"));
@@ -14,8 +19,7 @@ fn violations(words: &[&str]) -> Vec<String> {
     assert!(build.arg(target).status().expect("cargo starts").success());
     let keep = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(program);
-    command.args(["--seed", "1", "--first", "--plant"]).args(words).arg("--keep").arg(keep.path());
-    let output = command.output().expect("the rig starts");
+    let output = command.args(words).arg("--keep").arg(keep.path()).output().expect("the rig starts");
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     let violations = report["violations"].as_array().expect("a list").iter();
@@ -36,5 +40,18 @@ fn a_block_that_is_not_there_behind_a_failed_operation_is_found() {
 #[test]
 fn a_block_that_is_not_there_behind_a_failed_sync_is_found() {
     let found = violations(&["--layer", "failed-syncs"]);
+    assert!(found.iter().any(|what| what.contains("must not be the last one")), "{found:?}");
+}
+
+#[test]
+fn a_disk_that_forgets_what_was_synced_is_found_under_a_copy_of_a_home() {
+    let home = tempfile::tempdir().expect("a directory");
+    let stores = home.path().join("data/state_commit");
+    std::fs::create_dir_all(&stores).expect("a directory");
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../crates/ferry-cli/fixtures/small/memiavl");
+    assert!(Command::new("cp").arg("-r").args([recorded, stores]).status().expect("cp").success());
+    let path = home.path().to_str().expect("a path");
+    let words = ["home", "--home", path, "--plant", "--blocks", "3", "--batch-keys", "40", "--images", "60"];
+    let found = found(&words);
     assert!(found.iter().any(|what| what.contains("must not be the last one")), "{found:?}");
 }
