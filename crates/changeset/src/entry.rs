@@ -38,6 +38,9 @@ pub enum EntryError {
         #[source]
         source: prost::DecodeError,
     },
+    /// A seal whose app hash was not written to its end: it has no checksum of its own.
+    #[error("changelog entry has the beginning of an app hash")]
+    AppHashCut,
     /// The seal's checksum is not that of the bytes before it.
     #[error("changelog entry fails its checksum: expected={expected:08x} got={got:08x}")]
     Checksum {

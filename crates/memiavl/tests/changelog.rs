@@ -144,6 +144,23 @@ fn an_entry_whose_end_was_never_written_is_torn() {
     assert_eq!(torn(&read(&dir).expect("reads")).0, first.len() as u64);
 }
 
+/// The last page of an append that was never acknowledged: found by the crash points of a life, where one began in an app hash.
+#[test]
+fn an_entry_whose_app_hash_was_not_written_to_its_end_is_torn() {
+    let first = framed(&sealed(1));
+    let page = 4096;
+    let hash_begins_at = |value_bytes| {
+        let second = framed(&seal_entry(&changes(2, value_bytes), [7; 32]));
+        (first.len() + second.len() - 32, second)
+    };
+    let (begin, second) = (3000..5000).map(hash_begins_at).find(|(begin, _)| *begin == page - 20).expect("a length");
+    let mut content = [first.clone(), second].concat();
+    content[page..].fill(0);
+    assert_eq!(content.len(), begin + 32);
+    let (_keep, dir) = log_of(&content);
+    assert_eq!(torn(&read(&dir).expect("reads")).0, first.len() as u64);
+}
+
 /// A power cut behind entries that were left to the operating system: found by the crash points of such a life.
 #[test]
 fn a_hole_in_a_log_that_was_left_to_the_system_is_its_end() {

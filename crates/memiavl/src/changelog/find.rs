@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io;
 
+use changeset::AppHash;
+
 use crate::changelog::scan::read_entry;
 use crate::changelog::segment::{ENTRY_BYTES_MAX, HEAD_BYTES, Window, peek_version, read_uvarint};
 
@@ -11,6 +13,7 @@ use crate::changelog::segment::{ENTRY_BYTES_MAX, HEAD_BYTES, Window, peek_versio
 const DECODE_FACTOR: u64 = 16;
 /// What a file system writes at once.
 const PAGE_BYTES: u64 = 4096;
+const ZEROS_MIN: u64 = 8;
 
 /// Where the first byte that is not zero stands.
 fn first_nonzero(file: &File, length: u64, from: u64) -> io::Result<Option<u64>> {
@@ -50,6 +53,14 @@ pub(super) fn is_hole(file: &File, length: u64, offset: u64) -> io::Result<bool>
         page += PAGE_BYTES;
     }
     Ok(false)
+}
+
+/// Whether the app hash that ends an entry at `end` is zeros from the beginning of a page on: that page was never written.
+/// Fewer zeros than eight are what a hash may end with by chance.
+pub(super) fn is_cut(app_hash: &AppHash, end: u64) -> bool {
+    let zeros = app_hash.iter().rev().take_while(|byte| **byte == 0).count() as u64;
+    let in_last_page = (end - 1) % PAGE_BYTES + 1;
+    zeros >= ZEROS_MIN && zeros >= in_last_page.min(app_hash.len() as u64)
 }
 
 /// Whether an entry can be read anywhere behind `offset`, where the entry of `version` should stand; none if it is the first.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use changeset::{EntryError, SealedEntry, open_entry};
 
 use crate::changelog::error::{LogError, Result};
-use crate::changelog::find::{all_zero_from, is_hole, valid_entry_at, valid_entry_behind};
+use crate::changelog::find::{all_zero_from, is_cut, is_hole, valid_entry_at, valid_entry_behind};
 use crate::changelog::list::SegmentFile;
 use crate::changelog::log::LogOptions;
 use crate::changelog::segment::{ENTRY_BYTES_MAX, HEAD_BYTES, Segment, Window, peek_version, read_uvarint};
@@ -139,6 +139,10 @@ impl Scan {
         let version = match peeked {
             Some(version) => version,
             None => match read_entry(part.file, start, length).map_err(read)? {
+                Ok(SealedEntry { app_hash: Some(hash), .. }) if is_cut(&hash, start + length) => {
+                    let wrong = LogError::Entry { path: part.path.to_owned(), offset, source: EntryError::AppHashCut };
+                    return self.judge(part, offset, wrong);
+                }
                 Ok(opened) => opened.entry.version,
                 Err(source) => {
                     let wrong = LogError::Entry { path: part.path.to_owned(), offset, source };
