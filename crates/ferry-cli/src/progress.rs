@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar on a terminal, elsewhere a line every ten seconds with rate, remaining and ETA.
+//! Progress on stderr: a bar on a terminal, elsewhere a line after a second and then every ten, with rate, remaining and ETA.
 
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +10,8 @@ use crate::{output, units};
 
 /// How often a line goes to stderr when that is no terminal, unless the settings say otherwise.
 pub(crate) const LINE_INTERVAL: Duration = Duration::from_secs(10);
+/// When the first line is due: what takes longer than this wants to be seen at work.
+const FIRST_LINE: Duration = Duration::from_secs(1);
 static LINE_INTERVAL_MS: AtomicU64 = AtomicU64::new(LINE_INTERVAL.as_secs() * 1000);
 
 /// Sets how often a line goes to stderr when that is no terminal.
@@ -28,7 +30,7 @@ pub(crate) struct Progress {
     unit: &'static str,
     total: Option<u64>,
     began: Instant,
-    said: Instant,
+    said: Option<Instant>,
     bar: Option<ProgressBar>,
 }
 
@@ -37,7 +39,7 @@ impl Progress {
     pub(crate) fn start(label: &'static str, unit: &'static str, total: Option<u64>) -> Self {
         let now = Instant::now();
         let bar = io::stderr().is_terminal().then(|| bar(label, total));
-        Self { label, unit, total, began: now, said: now, bar }
+        Self { label, unit, total, began: now, said: None, bar }
     }
 
     /// Says that `position` units are done. Cheap: most calls print nothing.
@@ -45,11 +47,20 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(position);
             bar.set_message(self.figures(position, self.began.elapsed(), note));
-        } else if self.said.elapsed() >= line_interval() {
-            self.said = Instant::now();
+        } else if self.is_due(Instant::now()) {
+            self.said = Some(Instant::now());
             let figures = self.figures(position, self.began.elapsed(), note);
             output::note(&format!("{}: {figures}", self.label));
         }
+    }
+
+    /// Whether a line is to be said: the first one soon, then one an interval.
+    fn is_due(&self, now: Instant) -> bool {
+        let (since, wait) = match self.said {
+            None => (self.began, line_interval().min(FIRST_LINE)),
+            Some(said) => (said, line_interval()),
+        };
+        now.saturating_duration_since(since) >= wait
     }
 
     fn figures(&self, position: u64, elapsed: Duration, note: &str) -> String {
@@ -106,6 +117,17 @@ mod tests {
         let progress = Progress::start("demo", "keys", Some(4_000));
         let line = progress.figures(1_000, Duration::from_secs(10), "migrate_evm");
         assert_eq!(line, "1 000 of 4 000 keys (25 %), 100 keys/s, 3 000 remaining, ETA 30.0 s, migrate_evm");
+    }
+
+    #[test]
+    fn the_first_line_comes_within_a_second_and_then_one_an_interval() {
+        let mut progress = Progress::start("verify", "records", None);
+        let at = |ms| progress.began + Duration::from_millis(ms);
+        let (early, first) = (at(999), at(1_000));
+        assert!(!progress.is_due(early) && progress.is_due(first));
+        progress.said = Some(first);
+        assert!(!progress.is_due(first + Duration::from_millis(9_999)));
+        assert!(progress.is_due(first + Duration::from_secs(10)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Documents that rot: crates without a place in the architecture, paths that are gone, links that lead nowhere.
+//! Documents that rot: crates without a place in the architecture, paths and tests that are gone, links that lead nowhere.
 
 use super::Finding;
 use super::repository::{File, Repository};
@@ -13,6 +13,7 @@ pub(super) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = architecture(repository);
     for file in repository.files.iter().filter(|file| file.path.ends_with(".md")) {
         findings.extend(paths(repository, file));
+        findings.extend(tests_named(repository, file));
         findings.extend(links(repository, file));
     }
     for file in repository.rust() {
@@ -57,6 +58,32 @@ fn paths(repository: &Repository, page: &File) -> Vec<Finding> {
             let path = word.trim_end_matches('/');
             if is_path && !repository.exists(path) && !repository.exists(&format!("{here}/{path}")) {
                 findings.push(Finding::new(&page.path, number, format!("no such path: {word}")));
+            }
+        }
+    }
+    findings
+}
+
+/// Tests in code font, as `path::name`: a page that says what is tested says where.
+fn tests_named(repository: &Repository, page: &File) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, line) in prose(page) {
+        let words = line.split('`').skip(1).step_by(2).filter(|word| ROOTS.iter().any(|root| word.starts_with(root)));
+        for (path, test) in words.filter_map(|word| word.split_once(".rs::")) {
+            let path = format!("{path}.rs");
+            let head = format!("fn {test}(");
+            let is_test = |file: &File| {
+                let lines: Vec<_> = file.text.lines().map(str::trim).collect();
+                let at = lines.iter().position(|line| line.starts_with(&head));
+                // Attributes stand between a test's mark and its head.
+                at.is_some_and(|at| {
+                    lines[..at].iter().rev().take_while(|line| line.starts_with("#[")).any(|line| *line == "#[test]")
+                })
+            };
+            // Properties are written in a macro of their own, which marks them.
+            let is_property = |file: &File| file.text.contains("proptest!") && file.text.contains(&head);
+            if !repository.file(&path).is_some_and(|file| is_test(file) || is_property(file)) {
+                findings.push(Finding::new(&page.path, number, format!("no such test: {path}::{test}")));
             }
         }
     }
@@ -164,6 +191,18 @@ mod tests {
         let page = format!("{PAGE}See `src/a.rs`, `crates/x/src/gone.rs` and `data/x`.\n```\n`src/other.rs`\n```\n");
         let found = messages(&[MANIFEST, (ARCHITECTURE, &page), ("crates/x/src/a.rs", "//! A.\n")]);
         assert_eq!(found, ["no such path: crates/x/src/gone.rs"]);
+    }
+
+    #[test]
+    fn a_test_that_is_gone_is_found() {
+        let page = format!(
+            "{PAGE}`crates/x/tests/a.rs::it_holds` `crates/x/tests/a.rs::helper` `crates/x/tests/a.rs::gone` \
+             `crates/x/tests/b.rs::it_holds`\n"
+        );
+        let source = "//! A.\n#[test]\n#[ignore = \"slow\"]\nfn it_holds() {}\n\nfn helper() {}\n";
+        let found = messages(&[MANIFEST, (ARCHITECTURE, &page), ("crates/x/tests/a.rs", source)]);
+        let gone = ["a.rs::helper", "a.rs::gone", "b.rs::it_holds"];
+        assert_eq!(found, gone.map(|name| format!("no such test: crates/x/tests/{name}")));
     }
 
     #[test]

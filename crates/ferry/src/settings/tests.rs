@@ -136,6 +136,10 @@ fn a_value_that_cannot_be_is_told_with_its_place_and_what_would_be_right() {
         "expected a number from 0 to 1000000: got=-1 file=F line=2 key=chain.batch_keys",
     );
     check(
+        "[chain]\nbatch_keys = 1_000_001\n",
+        "out of range, expected a number from 0 to 1000000: got=1000001 file=F line=2 key=chain.batch_keys",
+    );
+    check(
         "[memory]\nrow_cache_bytes = \"9000TiB\"\n",
         "out of range, expected a size from 0B to 1TiB: got=9000TiB file=F line=2 key=memory.row_cache_bytes",
     );
