@@ -46,11 +46,17 @@ fn page(args: &Args, reports: &[Report]) -> String {
         &mut page,
         format_args!("{cores} cores; load averages of one minute up to {most:.1}, the network's own included: "),
     );
-    page.push_str(match most > 2.0 * cores as f64 {
-        true => "the machine had\nother work, and no time below is one of a quiet machine.\n\n",
-        false => "times are\nthose of this machine with this network alone.\n\n",
+    page.push_str(match args.quiet_machine {
+        true => "nothing else\nran beside it.\n\n",
+        false => "other work ran\nbeside it, and no time below is one of a quiet machine.\n\n",
     });
     table(&mut page, reports);
+    let missing =
+        SCENARIOS.iter().map(|known| known.name).filter(|name| reports.iter().all(|report| report.scenario != *name));
+    let missing: Vec<&str> = missing.collect();
+    if !missing.is_empty() {
+        text(&mut page, format_args!("\nNot in this run: {}.\n", missing.join(", ")));
+    }
     for report in reports.iter().filter(|report| SHOWN.contains(&report.scenario)) {
         let what = SCENARIOS.iter().find(|known| known.name == report.scenario).map_or("", |known| known.what);
         text(&mut page, format_args!("\n## {}\n\n{what}.\n\n![{0}]({})\n", report.scenario, picture(report)));
@@ -107,5 +113,6 @@ mod tests {
         let page = page(&args, &[Report::skipped("calm", 4, "no engine")]);
         assert!(page.contains("About 77 keys") && page.contains("| calm | 4 | SKIPPED |"), "{page}");
         assert!(page.contains("![calm](calm-4.svg)"), "{page}");
+        assert!(page.contains("Not in this run: smoke, kill-one,"), "{page}");
     }
 }
