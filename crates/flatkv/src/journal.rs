@@ -37,7 +37,7 @@ impl View {
     }
 }
 
-fn decode(line: &[u8]) -> Result<JournalLine> {
+pub(crate) fn decode(line: &[u8]) -> Result<JournalLine> {
     JournalLine::decode(line).map_err(|_| FlatKvError::Record { record: "journal", at: 0 })
 }
 

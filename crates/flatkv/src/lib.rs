@@ -76,7 +76,9 @@ mod verify;
 mod view;
 
 pub use accounts::Accounts;
-pub use audit::{Audit, LoggedRow, PartDifference, Presence, RowMend, RowRange, Search, Tally};
+pub use audit::{
+    Audit, LoggedRow, PartDifference, PastFault, Presence, RowMend, RowRange, Search, Tally, row_after_move,
+};
 pub use block::Savepoint;
 pub use bulk::{BulkBlock, BulkLoad, Loaded, RowBatch, RowTables, Run};
 pub use error::{FlatKvError, Result};

@@ -59,6 +59,38 @@ impl Patient {
         self.batch.put_cf(self.database.family(Family::Meta), meta::block_key(height), stored.encode());
     }
 
+    /// Makes `height` the last block.
+    pub fn set_version(&mut self, height: u64) {
+        self.set_record(meta::VERSION, Some(&height.to_be_bytes()));
+    }
+
+    /// Notes up to which height the old store's changelog is on disk.
+    pub fn set_changelog_synced(&mut self, height: u64) {
+        self.set_record(meta::CHANGELOG_SYNCED, Some(&height.to_be_bytes()));
+    }
+
+    /// Gives up what is kept of the blocks before `lowest`: a rollback can lead there, and no further.
+    pub fn forget_below(&mut self, lowest: u64) {
+        let (none, lowest_key) = (0_u64.to_be_bytes(), lowest.to_be_bytes());
+        // What undoes block `lowest` leads below it.
+        let undone = lowest.saturating_add(1).to_be_bytes();
+        self.batch.delete_range_cf(self.database.family(Family::Undo), none, undone);
+        self.batch.delete_range_cf(self.database.family(Family::Journal), none, lowest_key);
+        let family = self.database.family(Family::Meta);
+        self.batch.delete_range_cf(family, meta::block_key(0), meta::block_key(lowest));
+    }
+
+    /// Puts bytes in the place of a block's undo record: for rigs that damage a store.
+    pub fn set_undo(&mut self, height: u64, record: &[u8]) {
+        self.batch.put_cf(self.database.family(Family::Undo), height.to_be_bytes(), record);
+    }
+
+    /// Drops the handoffs up to `height`: for rigs, what a store does by itself some blocks later.
+    pub fn drop_handoffs(&mut self, height: u64) {
+        let (none, end) = (0_u64.to_be_bytes(), height.saturating_add(1).to_be_bytes());
+        self.batch.delete_range_cf(self.database.family(Family::Handoff), none, end);
+    }
+
     /// Puts bytes in the place of a metadata record, or takes it away: for rigs that damage a store.
     pub fn set_record(&mut self, key: &[u8], value: Option<&[u8]>) {
         let family = self.database.family(Family::Meta);

@@ -174,9 +174,12 @@ impl View {
         let changelog_synced = integer(meta::CHANGELOG_SYNCED, "changelog_synced")?.unwrap_or_default();
         if let (None, Some(_)) | (Some(_), None) = (first, version) {
             let (expected, got) = (format!("first {first:?} up to it"), format!("{version:?}"));
-            faults.push(FlatKvError::Disagree { what: "version", expected, got });
+            let what = if version.is_none() { "version" } else { "first" };
+            faults.push(FlatKvError::Disagree { what, expected, got });
         }
-        let last = version.or(first);
+        // Without the version, the last block is the newest one that has a record.
+        let newest = if version.is_none() { newest_block(&source)? } else { None };
+        let last = version.or(newest).or(first);
         let span = last.map(|last| Span { first: first.unwrap_or(last).min(last), last });
         let last_handoff = match span.map(|span| stored_block(&source, span.last)).transpose() {
             Ok(block) => block.and_then(|block| block.last_handoff),
@@ -198,6 +201,18 @@ impl View {
         let root = lattices.root();
         Self(Arc::new(Inner { source, progress, lattices, root, rows }))
     }
+}
+
+/// The height of the newest block that has a record; none if no block has one.
+fn newest_block(source: &Source) -> Result<Option<u64>> {
+    let mut options = rocksdb::ReadOptions::default();
+    options.set_iterate_range(meta::block_key(0)..meta::block_key(u64::MAX));
+    let mut blocks = Committed::new(source, Family::Meta, options, ScanOrder::Descending);
+    if !blocks.advance()? {
+        return Ok(None);
+    }
+    let height = blocks.item().and_then(|(key, _)| key.last_chunk().copied());
+    Ok(height.map(u64::from_be_bytes))
 }
 
 /// The record of a block that must be there.

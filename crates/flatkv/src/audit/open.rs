@@ -31,6 +31,8 @@ pub struct LoggedRow {
     pub lane: Lane,
     /// Its physical key.
     pub key: Vec<u8>,
+    /// The row as the block found it; none if there was none.
+    pub before: Option<Vec<u8>>,
 }
 
 impl FlatKv {
@@ -94,7 +96,12 @@ impl View {
     pub fn touched_by(&self, height: u64) -> Result<Option<Vec<LoggedRow>>> {
         self.source().get(Family::Undo, &height.to_be_bytes(), |bytes| {
             let rows = undo::decode(bytes)?.rows;
-            Ok(rows.into_iter().map(|row| LoggedRow { lane: row.lane, key: row.key.to_vec() }).collect())
+            let logged = |row: undo::UndoRow<'_>| LoggedRow {
+                lane: row.lane,
+                key: row.key.to_vec(),
+                before: row.row.map(<[u8]>::to_vec),
+            };
+            Ok(rows.into_iter().map(logged).collect())
         })
     }
 

@@ -127,6 +127,16 @@ impl View {
 }
 
 impl PartDifference {
+    #[cfg(test)]
+    pub(crate) fn new(report: PartReport, state: LtHash) -> Self {
+        Self { report, state }
+    }
+
+    /// Stored less computed.
+    pub(crate) fn state(&self) -> &LtHash {
+        &self.state
+    }
+
     /// Whether `mends`, all of this lane and module, lead from what the rows are to what the store keeps.
     pub fn is_mended_by(&self, mends: &[RowMend]) -> bool {
         let mut entry = Entry { hash: LtHash::new(), totals: self.report.computed.1 };
