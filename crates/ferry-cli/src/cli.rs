@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Output;
 use crate::{
-    config, ctl, demo, digest, explain, export, gen_docs, generate, import, inspect, journal, plan, replay, rollback,
-    run, snapshot, status, top, verify,
+    config, ctl, demo, digest, explain, export, gen_docs, generate, import, inspect, journal, plan, reconcile, replay,
+    rollback, run, snapshot, status, top, verify,
 };
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Inspect(inspect::Args),
     Journal(journal::Args),
     Plan(plan::Args),
+    Reconcile(reconcile::Args),
     Replay(replay::Args),
     Rollback(rollback::Args),
     Run(run::Args),

@@ -36,6 +36,9 @@ pub(crate) enum Failure {
     /// A file that was to be compared holds no journal.
     #[error("line is none of a journal: give a file that `ferry journal export` wrote, path={} line={line}", path.display())]
     NotAJournal { path: PathBuf, line: u64 },
+    /// A file that was to be a plan is none.
+    #[error("file is no plan: give one that `ferry verify --plan` wrote, path={}", path.display())]
+    NotAPlan { path: PathBuf },
     /// Two journals that have no block in common.
     #[error(
         "journals have no block in common, so nothing can be compared: first={} second={}",
@@ -70,6 +73,7 @@ impl Failure {
             | Self::KeysWithoutBatch => Exit::Usage,
             Self::NotADigest { .. }
             | Self::NotAJournal { .. }
+            | Self::NotAPlan { .. }
             | Self::JournalsApart { .. }
             | Self::NotAPhysicalKey { .. }
             | Self::ScratchInHome { .. } => Exit::Usage,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use ferry::{AppHash, Exported, Restore, RestorePoint, RestoreProgress};
+use ferry::{Exported, Restore, RestorePoint, RestoreProgress};
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGKILL};
 use signal_hook::low_level::raise;
@@ -15,6 +15,7 @@ use crate::output::{self, Output, Report};
 use crate::progress::Progress;
 use crate::settings::NodeArgs;
 use crate::signals::Signals;
+use crate::words::TrustedHash;
 use crate::{table, units};
 
 /// Make an exported state the state of a home, whole or not at all.
@@ -45,26 +46,6 @@ pub(crate) struct Args {
     /// Get a SIGINT at this named point.
     #[arg(long, value_name = "POINT", hide = true)]
     interrupt_at: Option<At>,
-}
-
-/// An app hash as the operator gives it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct TrustedHash(AppHash);
-
-/// A text that is no app hash.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected 64 hex digits got={got}")]
-struct NoHash {
-    got: String,
-}
-
-impl FromStr for TrustedHash {
-    type Err = NoHash;
-
-    fn from_str(text: &str) -> Result<Self, NoHash> {
-        let bytes = hex::decode(text).ok().and_then(|bytes| AppHash::try_from(bytes.as_slice()).ok());
-        bytes.map(Self).ok_or_else(|| NoHash { got: text.to_owned() })
-    }
 }
 
 /// A point of the restore at which a signal comes.

@@ -32,6 +32,7 @@ mod logging;
 mod output;
 mod plan;
 mod progress;
+mod reconcile;
 mod replay;
 mod rollback;
 mod run;
@@ -80,6 +81,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Inspect(args) => inspect::run(args, cli.output),
         Command::Journal(args) => journal::run(args, cli.output),
         Command::Plan(args) => plan::run(args, cli.output, &signals),
+        Command::Reconcile(args) => reconcile::run(args, cli.output, &signals),
         Command::Replay(args) => replay::run(args, cli.output, &signals),
         Command::Rollback(args) => rollback::run(args, cli.output),
         Command::Run(args) => run::run(args, cli.output, &signals),

@@ -66,6 +66,11 @@ pub(crate) fn line<R: Report, T: Serialize>(record: &'static str, fields: &T) ->
     serde_json::to_string(&Headed::new(R::COMMAND, Some(record), fields))
 }
 
+/// A JSON document of a command's, for a file.
+pub(crate) fn document<R: Report, T: Serialize>(fields: &T) -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(&Headed::new(R::COMMAND, None, fields))? + "\n")
+}
+
 /// Says a line on stderr. Where nobody reads it there is nobody to tell, and the work goes on.
 pub(crate) fn note(line: &str) {
     match writeln!(io::stderr(), "{line}") {

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroU64;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context;
-use ferry::{Check, ErrorKind, Finding, VerifyProgress, VerifyReport, VerifyRequest};
+use ferry::{Check, ErrorKind, Finding, ReconcileRequest, VerifyProgress, VerifyReport, VerifyRequest};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::home;
 use crate::output::{self, Output, Report};
 use crate::progress::Progress;
+use crate::reconcile::PlanForm;
 use crate::settings::NodeArgs;
 use crate::signals::Signals;
 use crate::{table, units};
@@ -23,7 +24,7 @@ use crate::{table, units};
 /// Findings that the table shows; all of them stand in the file of --findings and in ndjson.
 const SHOWN_MAX: usize = 10;
 /// Candidates for a flipped bit by default: about a minute of one thread for each lane and module that differs.
-const CANDIDATES_MAX: u64 = 1 << 27;
+pub(crate) const CANDIDATES_MAX: u64 = 1 << 27;
 
 /// Check the whole state of a node: nothing is lost, nothing is in two places, and every hash is that of the bytes.
 ///
@@ -34,7 +35,7 @@ const CANDIDATES_MAX: u64 = 1 << 27;
 /// are damaged by themselves.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_long_help = "Example:\n  ferry verify --home DIR\n  ferry verify --home DIR --only complete,union   the migration alone, without the hashes\n  ferry verify --home DIR --findings FILE   every finding as a line of JSON"
+    after_long_help = "Example:\n  ferry verify --home DIR\n  ferry verify --home DIR --only complete,union   the migration alone, without the hashes\n  ferry verify --home DIR --findings FILE   every finding as a line of JSON\n  ferry verify --home DIR --plan FILE   what would mend it, for ferry reconcile\n  ferry verify --home DIR --resume FILE   goes on where an earlier one stopped"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -45,6 +46,12 @@ pub(crate) struct Args {
     /// Write every finding to this new file, a JSON object a line. It must lie outside the home.
     #[arg(long, value_name = "FILE")]
     findings: Option<PathBuf>,
+    /// Write a repair plan to this new file, which `ferry reconcile --plan` takes. The node must not be running.
+    #[arg(long, value_name = "FILE", conflicts_with = "only")]
+    plan: Option<PathBuf>,
+    /// Keep progress in this file, outside the home; interrupted, the same command goes on where it stopped.
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    resume: Option<PathBuf>,
     /// Threads that read; as the settings say by default, which is as many as there are cores.
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroU64>,
@@ -95,8 +102,9 @@ struct Found {
     findings: u64,
 }
 
+/// A finding as it is printed.
 #[derive(Clone, Debug, Serialize)]
-struct FindingForm {
+pub(crate) struct FindingForm {
     kind: &'static str,
     check: &'static str,
     module: String,
@@ -118,6 +126,7 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         checks: if checks.is_empty() { Check::ALL.to_vec() } else { checks },
         threads: args.node.threads(args.threads)?,
         candidates_max: args.search,
+        progress_file: args.resume.clone(),
     };
     let mut listing = Listing::open(args.findings.as_ref(), output)?;
     let mut shown: Option<Progress> = None;
@@ -128,7 +137,11 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         if signals.received().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let mut found = |finding: &Finding| listing.add(finding);
-    let verified = ferry::verify_home(&args.node.home, &options.modules, &request, &mut found, &mut progress);
+    let home = &args.node.home;
+    let verified = match &args.plan {
+        None => ferry::verify_home(home, &options.modules, &request, &mut found, &mut progress),
+        Some(path) => planned(home, &options.modules, &request, path, &mut found, &mut progress),
+    };
     drop(shown);
     let report = match (verified, signals.received()) {
         (Err(error), Some(exit)) if error.kind() == ErrorKind::Cancelled => {
@@ -145,6 +158,31 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
     };
     output::print(&VerifyForm::new(&report, first, began.elapsed().as_secs_f64()), output)?;
     Ok(exit)
+}
+
+/// Verifies, and writes what would mend what was found.
+fn planned(
+    home: &Path,
+    modules: &[String],
+    request: &VerifyRequest,
+    path: &Path,
+    found: &mut dyn FnMut(&Finding) -> Result<(), ferry::Error>,
+    progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+) -> Result<VerifyReport, ferry::Error> {
+    let io = |action, source| ferry::Error::Io { action, path: path.to_owned(), source };
+    let mut file = File::create_new(path).map_err(|source| io("create the plan's file", source))?;
+    let VerifyRequest { threads, candidates_max, .. } = *request;
+    let request = ReconcileRequest { threads, candidates_max, app_hash: None };
+    let plan = ferry::plan_reconcile(home, modules, &request, progress).inspect_err(|_| {
+        // Nothing stands in it, and the next try makes it anew.
+        std::fs::remove_file(path).unwrap_or_default();
+    })?;
+    let text = output::document::<VerifyForm, _>(&PlanForm::from(&plan)).map_err(|error| io("write", error.into()))?;
+    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|source| io("write", source))?;
+    for diagnosed in &plan.found {
+        found(&diagnosed.finding)?;
+    }
+    Ok(plan.report)
 }
 
 /// Where findings go as they are found: nothing is kept of them but the first few.

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
+use ferry::AppHash;
+
 /// Bytes given in hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HexBytes(pub(crate) Vec<u8>);
@@ -27,6 +29,26 @@ impl FromStr for KeyBytes {
             return Ok(Self(text.as_bytes().to_vec()));
         }
         Ok(Self(text.parse::<HexBytes>().map_or_else(|_| text.as_bytes().to_vec(), |bytes| bytes.0)))
+    }
+}
+
+/// An app hash as the operator gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TrustedHash(pub(crate) AppHash);
+
+/// A text that is no app hash.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 hex digits got={got}")]
+pub(crate) struct NoHash {
+    got: String,
+}
+
+impl FromStr for TrustedHash {
+    type Err = NoHash;
+
+    fn from_str(text: &str) -> Result<Self, NoHash> {
+        let bytes = hex::decode(text).ok().and_then(|bytes| AppHash::try_from(bytes.as_slice()).ok());
+        bytes.map(Self).ok_or_else(|| NoHash { got: text.to_owned() })
     }
 }
 

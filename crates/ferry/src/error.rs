@@ -1,9 +1,11 @@
 //! What can go wrong with a node.
 
+mod kind;
+
 use std::path::PathBuf;
 
 use changeset::Hash;
-use migrate_core::{ErrorKind, Mode, kind_of_store};
+use migrate_core::Mode;
 
 use crate::digest::DigestRequest;
 use crate::export::ChunkError;
@@ -382,6 +384,65 @@ pub enum Error {
     /// A restore that an earlier failure has ended.
     #[error("an earlier failure has ended this restore; begin it again")]
     RestoreSpoiled,
+    /// A file of a check's progress that is none, or lies where it must not.
+    #[error("progress cannot be kept in this file; name a new one outside the home: {what}, path={}", path.display())]
+    ProgressFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// A check that was begun on another block, or on other files.
+    #[error(
+        "the check in this file was begun on another state of the home, or asks for other things; delete the file to begin anew: path={} expected={expected} got={got}",
+        path.display()
+    )]
+    ProgressOfAnother {
+        /// The file.
+        path: PathBuf,
+        /// What the file is about.
+        expected: String,
+        /// What the home is at.
+        got: String,
+    },
+    /// A home that cannot be mended as a whole.
+    #[error(
+        "the home cannot be mended, and nothing was changed: {}: {}; {} (refusals={refusals})", first.what, first.why, first.remedy
+    )]
+    ReconcileRefused {
+        /// How many things cannot be mended.
+        refusals: usize,
+        /// The first of them.
+        first: Box<crate::reconcile::Refusal>,
+    },
+    /// A plan that is not the one that was confirmed.
+    #[error(
+        "this is not the plan that was confirmed; look at what would be done and confirm that: expected={expected} got={got}"
+    )]
+    ReconcileUnconfirmed {
+        /// The name of the plan for the home as it is.
+        expected: String,
+        /// The name given.
+        got: String,
+    },
+    /// Mended stores that are still not in order.
+    #[error(
+        "the mended stores are not in order, and the home was left as it is; take the state of another node: findings={findings} first={first}"
+    )]
+    ReconcileUnproven {
+        /// How many things are wrong with them.
+        findings: u64,
+        /// The first of them.
+        first: String,
+    },
+    /// A home in which something is to be finished first.
+    #[error("a {what} was interrupted in this home; open it once, which finishes that, and look again: home={}", home.display())]
+    ReconcileUnfinished {
+        /// The home.
+        home: PathBuf,
+        /// What was interrupted.
+        what: &'static str,
+    },
     /// Views of an earlier opening are alive in this process.
     #[error("views of this home are open in this process; drop them first: home={} open={open}", home.display())]
     ViewsOpen {
@@ -398,61 +459,5 @@ pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 impl std::fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl Error {
-    /// What to do about it.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Migration(error) => error.kind(),
-            Self::Memiavl(error) => kind_of_store(error.kind()),
-            Self::FlatKv(error) => kind_of_store(error.kind()),
-            Self::Metrics(migrate_metrics::Error::Listen { .. })
-            | Self::NoNode { .. }
-            | Self::ImportLeaves { .. }
-            | Self::NotRunning { .. }
-            | Self::Settings(_)
-            | Self::ExportForeign { .. }
-            | Self::ExportOther { .. }
-            | Self::NoExport { .. }
-            | Self::SocketPathTooLong { .. } => ErrorKind::Configuration,
-            Self::ImportHeight { .. }
-            | Self::ExportHeight { .. }
-            | Self::ExportUncovered { .. }
-            | Self::AppHashUntrusted { .. }
-            | Self::NotEmpty { .. }
-            | Self::NoRoom { .. }
-            | Self::NoSocket { .. } => ErrorKind::Refused,
-            Self::ImportTarget { .. }
-            | Self::DriveTarget { .. }
-            | Self::ExportNothing
-            | Self::ChunkBytes { .. }
-            | Self::ChunkOrder { .. }
-            | Self::Answer { .. }
-            | Self::HeightGone { .. }
-            | Self::RehearsalPlace { .. }
-            | Self::RehearsalTerms { .. }
-            | Self::DigestsApart { .. } => ErrorKind::Input,
-            Self::MemiavlBehind { .. } => ErrorKind::Retry,
-            Self::SocketInUse { .. } => ErrorKind::Locked,
-            Self::Metrics(_) => ErrorKind::Io,
-            Self::ValueLength { .. } | Self::Row { .. } => ErrorKind::Corruption,
-            Self::ChunksMissing { .. } => ErrorKind::Unfinished,
-            Self::ExportFormat { .. } | Self::Chunk { source: ChunkError::Format { .. }, .. } => {
-                ErrorKind::Incompatible
-            }
-            Self::ImportPanicked | Self::ReaderPanicked | Self::CountPanicked | Self::RestoreSpoiled => {
-                ErrorKind::Poisoned
-            }
-            Self::ViewsOpen { .. } | Self::RehearsalOfRunning { .. } => ErrorKind::Locked,
-            Self::TemporaryDirectory { .. } | Self::Io { .. } => ErrorKind::Io,
-            Self::Switch { .. }
-            | Self::Manifest { .. }
-            | Self::Chunk { .. }
-            | Self::Stream { .. }
-            | Self::RestoredRoot { .. }
-            | Self::RestoredStoreMissing { .. } => ErrorKind::Corruption,
-        }
     }
 }

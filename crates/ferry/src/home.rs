@@ -40,6 +40,11 @@ impl Home {
         Self { root, memiavl, flatkv, state_commit }
     }
 
+    /// The same home with its stores at other places.
+    pub(crate) fn with_stores(&self, memiavl: PathBuf, flatkv: PathBuf) -> Self {
+        Self { memiavl, flatkv, ..self.clone() }
+    }
+
     /// The home itself.
     pub fn root(&self) -> &Path {
         &self.root

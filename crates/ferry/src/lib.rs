@@ -58,6 +58,7 @@ pub mod preflight;
 mod proof;
 mod read;
 mod reclaim;
+mod reconcile;
 mod registry;
 pub mod rehearsal;
 mod replace;
@@ -105,6 +106,10 @@ pub use node::Node;
 pub use options::{Options, SnapshotOptions};
 pub use proof::prove;
 pub use read::read_home;
+pub use reconcile::{
+    Confirmed, Diagnosed, ReconcileHook, ReconcilePlan, ReconcilePoint, ReconcileRequest, Reconciled, Refusal, Repair,
+    RepairKind, plan_reconcile, reconcile, reconcile_with,
+};
 pub use replace::Replacement;
 pub use restore::{Applied, Blame, Restore, RestoreHook, RestorePoint, RestoreProgress};
 pub use rollback::{plan_rollback, roll_back};

@@ -13,7 +13,7 @@ use ferry::flatkv::{FlatKv, Lane, Patient, RowMend};
 use ferry::{Check, Finding, FindingKind, Mode, Node, VerifyReport, VerifyRequest, flatkv, memiavl};
 
 fn request() -> VerifyRequest {
-    VerifyRequest { checks: Check::ALL.to_vec(), threads: 2, candidates_max: 1 << 24 }
+    VerifyRequest { checks: Check::ALL.to_vec(), threads: 2, candidates_max: 1 << 24, progress_file: None }
 }
 
 fn verify(home: &Path) -> (VerifyReport, Vec<Finding>) {
@@ -296,4 +296,77 @@ fn only_what_was_asked_is_told_and_a_stop_is_a_stop() {
     assert!(report.expect("runs").is_clean());
     let stop = ferry::verify_home(home.path(), &modules, &request(), &mut |_| Ok(()), &mut |_| ControlFlow::Break(()));
     assert_eq!(stop.expect_err("stopped").kind(), ferry::ErrorKind::Cancelled);
+}
+
+/// Verifies with progress in `file`, and stops behind `steps` reports; what was found, and the report if it came to its end.
+fn verify_in(home: &Path, file: &Path, steps: usize) -> (Vec<Finding>, Result<VerifyReport, ferry::Error>) {
+    let asked = VerifyRequest { threads: 1, progress_file: Some(file.to_owned()), ..request() };
+    let (mut findings, mut left) = (Vec::new(), steps);
+    let mut found = |finding: &Finding| {
+        findings.push(finding.clone());
+        Ok(())
+    };
+    let mut stop = |_| {
+        left = left.saturating_sub(1);
+        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let report = ferry::verify_home(home, &MODULES.map(str::to_owned), &asked, &mut found, &mut stop);
+    (findings, report)
+}
+
+#[test]
+fn a_check_that_is_interrupted_goes_on_where_it_stopped_and_tells_the_same() {
+    let home = home_in(Mode::MigrateEvm);
+    let present = stored(home.path(), Lane::Storage, &slot(1));
+    plant(home.path(), |patient| patient.set_row(&row(Lane::Storage, &slot(7), Some(present))));
+    let kvs = snapshot(home.path()).join("wasm/kvs");
+    let mut bytes = fs::read(&kvs).expect("reads");
+    bytes[10] ^= 1;
+    fs::write(&kvs, bytes).expect("writes");
+    let sorted = |mut findings: Vec<Finding>| {
+        findings.sort_by_key(|found| (found.kind, found.module.clone(), found.key.clone()));
+        findings
+    };
+    let (whole, expected) = verify(home.path());
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("progress");
+    let stopped = verify_in(home.path(), &file, 4).1.expect_err("stopped");
+    assert_eq!(stopped.kind(), ferry::ErrorKind::Cancelled, "{stopped}");
+    let lines = fs::read_to_string(&file).expect("progress is kept");
+    let lines: Vec<_> = lines.lines().collect();
+    assert!(lines.len() > 4, "{lines:?}");
+    // Interrupted behind any line, and in the middle of the next one.
+    for kept in 1..=lines.len() {
+        let torn = lines.get(kept).map_or("", |next| &next[..next.len() / 2]);
+        fs::write(&file, lines[..kept].join("\n") + "\n" + torn).expect("writes");
+        let (findings, report) = verify_in(home.path(), &file, usize::MAX);
+        let report = report.expect("goes on to the end");
+        assert_eq!(sorted(findings), sorted(expected.clone()), "{kept} lines");
+        assert_eq!((report.found, report.records), (whole.found.clone(), whole.records), "{kept} lines");
+        assert!(!file.exists(), "progress goes with the check");
+    }
+}
+
+#[test]
+fn progress_of_another_block_of_another_file_and_in_the_home_is_refused() {
+    let home = home_in(Mode::MigrateEvm);
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("progress");
+    verify_in(home.path(), &file, 2).1.expect_err("stopped");
+    // A last line without its end is what a kill leaves.
+    let mut torn = fs::read(&file).expect("reads");
+    torn.extend_from_slice(b"{\"done\":{\"pie");
+    fs::write(&file, torn).expect("writes");
+    let mut node = Node::open(home.path(), options(2)).expect("opens");
+    beat(&mut node);
+    node.close().expect("closes");
+    let moved_on = verify_in(home.path(), &file, 1000).1.expect_err("another block");
+    assert_eq!(moved_on.kind(), ferry::ErrorKind::Refused, "{moved_on}");
+    fs::write(&file, "notes\n").expect("writes");
+    let foreign = verify_in(home.path(), &file, 1000).1.expect_err("another file");
+    assert_eq!(foreign.kind(), ferry::ErrorKind::Configuration, "{foreign}");
+    assert_eq!(fs::read(&file).expect("reads"), b"notes\n", "it is left as it is");
+    let inside = home.path().join("data/progress");
+    verify_in(home.path(), &inside, 1000).1.expect_err("in the home");
+    assert!(!inside.exists());
 }

@@ -7,6 +7,7 @@ mod looking;
 mod made_up_state;
 mod plan;
 mod read_only;
+mod reconcile;
 mod refusals;
 mod replay_agrees;
 mod replay_finds_differences;

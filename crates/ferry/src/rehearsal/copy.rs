@@ -52,10 +52,19 @@ pub(super) fn copy(from: &Home, to: &Home) -> Result<Copied, Error> {
         }
     }
     if from.flatkv().exists() {
-        let is_table = |path: &Path| path.extension().is_some_and(|kind| kind == TABLE);
         directory(from.flatkv(), to.flatkv(), &is_table, &mut copied).map_err(at(from.flatkv()))?;
     }
     Ok(copied)
+}
+
+/// Whether a file of RocksDB's is one that is never written again.
+fn is_table(path: &Path) -> bool {
+    path.extension().is_some_and(|kind| kind == TABLE)
+}
+
+/// Copies a FlatKV that nobody has open; its tables are links.
+pub(crate) fn link_flatkv(from: &Path, to: &Path) -> io::Result<()> {
+    directory(from, to, &is_table, &mut Copied::default())
 }
 
 /// The directory of memiavl's newest snapshot.

@@ -20,6 +20,7 @@ use memiavl::LockState;
 use migrate_core::{BatchLimit, Mode, ModeSetting};
 
 pub use copy::Copied;
+pub(crate) use copy::link_flatkv;
 pub use measure::{Disk, RehearsedPhase};
 
 use crate::error::Error;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use flatkv::Lane;
 
+use crate::error::Hex;
+
 /// One of the three questions that a verification asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Check {
@@ -29,6 +31,10 @@ pub enum FindingKind {
     RowFlipped,
     /// A row too many: proven by the kept state.
     RowExtra,
+    /// A row that is not there and must be: proven by the kept state, its value taken from memiavl's history.
+    RowMissing,
+    /// A row that is another one than it must be, in more than a bit: proven as a missing one.
+    RowChanged,
     /// A row that no block can have written.
     RowDamaged,
     /// A record that does not decode or is missing.
@@ -85,6 +91,26 @@ impl fmt::Display for Check {
 }
 
 impl FindingKind {
+    /// All of them.
+    pub const ALL: [Self; 16] = [
+        Self::Residue,
+        Self::Twice,
+        Self::SumMismatch,
+        Self::RowFlipped,
+        Self::RowExtra,
+        Self::RowMissing,
+        Self::RowChanged,
+        Self::RowDamaged,
+        Self::RecordDamaged,
+        Self::RecordMismatch,
+        Self::BoundaryMoved,
+        Self::RootMismatch,
+        Self::LeafDamaged,
+        Self::BranchDamaged,
+        Self::TreeMissing,
+        Self::Unreadable,
+    ];
+
     /// The question that it answers.
     pub fn check(self) -> Check {
         match self {
@@ -109,6 +135,8 @@ impl FindingKind {
             | Self::SumMismatch
             | Self::RowFlipped
             | Self::RowExtra
+            | Self::RowMissing
+            | Self::RowChanged
             | Self::RecordMismatch
             | Self::BoundaryMoved
             | Self::RootMismatch => false,
@@ -123,6 +151,8 @@ impl FindingKind {
             Self::SumMismatch => "sum_mismatch",
             Self::RowFlipped => "row_flipped",
             Self::RowExtra => "row_extra",
+            Self::RowMissing => "row_missing",
+            Self::RowChanged => "row_changed",
             Self::RowDamaged => "row_damaged",
             Self::RecordDamaged => "record_damaged",
             Self::RecordMismatch => "record_mismatch",
@@ -154,8 +184,15 @@ impl Finding {
     }
 }
 
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = self.key.as_deref().unwrap_or_default();
+        write!(f, "{} {} {}: {}", self.kind.as_str(), self.module, Hex(key), self.detail)
+    }
+}
+
 /// An error and what it comes from, in one line.
-pub(super) fn words(error: &dyn std::error::Error) -> String {
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

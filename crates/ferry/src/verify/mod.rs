@@ -7,29 +7,38 @@
 //!            roots, app hash, journal and boundary are those of the last block
 //! ```
 //! An account may have its nonce in memiavl and its row in FlatKV, and rows ahead of the boundary are normal: both are what
-//! routing leaves. Where rows do not add up, a second pass looks for the row that makes up the difference.
+//! routing leaves. Where rows do not add up, a second pass looks for the row that makes up the difference, and a third one asks
+//! memiavl's history which rows are not there.
 
+mod explain;
 mod finding;
 mod judge;
+mod resume;
 mod subject;
 mod work;
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use flatkv::{PartReport, Search};
-use migrate_core::{Error as CoreError, Mode};
+use flatkv::{FlatKvError, Lane, PartReport, RowMend, RowRange, Tally};
+use migrate_core::Mode;
 
 use crate::View;
 use crate::error::Error;
+use crate::home::Home;
 
+use explain::{Explained, Pass};
+pub(crate) use finding::words;
 pub use finding::{Check, Finding, FindingKind};
+use resume::{Before, Kept};
 use subject::Subject;
-use work::{Piece, cut, work};
+use work::{Piece, cut};
 
 /// Keys that one piece of the pass over both stores has.
 const ACROSS_KEYS: u64 = 1 << 18;
+/// Keys that are kept for a proposal of how to mend them: they take some hundred megabytes at the most.
+const KEYS_KEPT_MAX: usize = 1 << 20;
 
 /// How to verify.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +50,9 @@ pub struct VerifyRequest {
     /// Candidates that the search for a flipped bit tries for each lane and module at the most; four million take a thread
     /// some seconds.
     pub candidates_max: u64,
+    /// Where progress is kept, so that a check that was interrupted goes on there: a file outside the home, made where it is
+    /// not there. It goes when the check is over.
+    pub progress_file: Option<PathBuf>,
 }
 
 /// How far a verification has come.
@@ -95,7 +107,7 @@ pub fn verify_home(
     found: &mut dyn FnMut(&Finding) -> Result<(), Error>,
     progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
 ) -> Result<VerifyReport, Error> {
-    verify(Subject::of_home(root, modules)?, request, found, progress)
+    Ok(examine(Home::locate(root), modules, request, found, progress)?.report)
 }
 
 /// Verifies the block that `view` pins, while its node runs on.
@@ -108,18 +120,74 @@ pub fn verify_view(
     found: &mut dyn FnMut(&Finding) -> Result<(), Error>,
     progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
 ) -> Result<VerifyReport, Error> {
-    verify(Subject::of_view(view)?, request, found, progress)
+    Ok(verify(&mut Subject::of_view(view)?, request, found, progress)?.report)
+}
+
+/// Verifies stores wherever they lie, and keeps what it takes to mend them.
+pub(crate) fn examine(
+    home: Home,
+    modules: &[String],
+    request: &VerifyRequest,
+    found: &mut dyn FnMut(&Finding) -> Result<(), Error>,
+    progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
+) -> Result<Examined, Error> {
+    let mut subject = Subject::of_home(home, modules)?;
+    let examined = verify(&mut subject, request, found, progress)?;
+    let (flatkv, faults) = (subject.flatkv.take(), std::mem::take(&mut subject.faults));
+    Ok(Examined { flatkv, faults, ..examined })
+}
+
+/// What a verification leaves to whoever mends.
+pub(crate) struct Examined {
+    pub(crate) report: VerifyReport,
+    /// FlatKV as it was read.
+    pub(crate) flatkv: Option<flatkv::View>,
+    /// What its rows add up to.
+    pub(crate) tally: Tally,
+    /// Rows that must be others, each proven by what the store keeps of its lane and module.
+    pub(crate) mends: Vec<RowMend>,
+    /// Rows that may have to be others, of lanes and modules in which nothing is proven.
+    pub(crate) guesses: Vec<RowMend>,
+    /// Lanes and modules whose rows differ from what is kept of them, and why no row was found that makes it up.
+    pub(crate) unexplained: Vec<(PartReport, String)>,
+    /// The first keys that must have left memiavl.
+    pub(crate) residue: Vec<(String, Vec<u8>)>,
+    /// FlatKV's metadata that does not decode or contradicts itself.
+    pub(crate) faults: Vec<FlatKvError>,
+    /// Rows at keys that no module can have.
+    pub(crate) strays: Vec<(Lane, Vec<u8>)>,
 }
 
 /// What a run has found, counted by kind and handed on.
 struct Findings<'f> {
     checks: &'f [Check],
     counts: std::collections::BTreeMap<FindingKind, u64>,
+    /// The first keys that must have left memiavl.
+    residue: Vec<(String, Vec<u8>)>,
+    /// The first keys in both stores.
+    twice: Vec<(String, Vec<u8>)>,
+    /// The first rows at keys that no module can have.
+    strays: Vec<(Lane, Vec<u8>)>,
     tell: &'f mut dyn FnMut(&Finding) -> Result<(), Error>,
 }
 
 impl Findings<'_> {
     fn add(&mut self, finding: &Finding) -> Result<(), Error> {
+        let keys = match finding.kind {
+            FindingKind::Residue => Some(&mut self.residue),
+            FindingKind::Twice => Some(&mut self.twice),
+            _ => None,
+        };
+        if let (Some(keys), Some(key)) = (keys.filter(|keys| keys.len() < KEYS_KEPT_MAX), &finding.key) {
+            keys.push((finding.module.clone(), key.clone()));
+        }
+        if let (Some(lane), "", Some(key)) = (finding.lane, finding.module.as_str(), &finding.key)
+            && finding.kind == FindingKind::RowDamaged
+            && !key.is_empty()
+            && self.strays.len() < KEYS_KEPT_MAX
+        {
+            self.strays.push((lane, key.clone()));
+        }
         if !self.checks.contains(&finding.kind.check()) {
             return Ok(());
         }
@@ -133,60 +201,63 @@ impl Findings<'_> {
 }
 
 fn verify(
-    mut subject: Subject,
+    subject: &mut Subject,
     request: &VerifyRequest,
     found: &mut dyn FnMut(&Finding) -> Result<(), Error>,
     progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
-) -> Result<VerifyReport, Error> {
-    let mut findings = Findings { checks: &request.checks, counts: Default::default(), tell: found };
+) -> Result<Examined, Error> {
+    let checks = request.checks.as_slice();
+    let (counts, residue, twice, strays) = Default::default();
+    let mut findings = Findings { checks, counts, residue, twice, strays, tell: found };
     for finding in std::mem::take(&mut subject.findings) {
         findings.add(&finding)?;
     }
-    let (pieces, records_total) = plan(&subject, &request.checks)?;
-    let records = AtomicU64::new(0);
-    let mut run = |pieces, findings: &mut Findings<'_>| {
-        let told = std::cell::Cell::new(findings.total());
-        let mut found = |finding| {
-            findings.add(&finding)?;
-            told.set(findings.total());
-            Ok(())
-        };
-        let mut look = |records| progress(VerifyProgress { records, records_total, findings: told.get() });
-        let worked = work(&subject, pieces, request.threads, &records, &mut found, &mut look)?;
-        if worked.is_stopped { Err(CoreError::Cancelled.into()) } else { Ok::<_, Error>(worked.tally) }
+    let kept = request.progress_file.as_deref().map(|path| Kept::open(path, subject.home.as_ref()));
+    let mut kept = kept.transpose()?;
+    let ranges = match kept.as_ref().and_then(Kept::ranges) {
+        Some(ranges) => ranges,
+        None => subject.flatkv.as_ref().map(flatkv::View::row_ranges).transpose()?.unwrap_or_default(),
     };
-    let tally = run(pieces, &mut findings)?;
-    let mut parts = Vec::new();
-    if request.checks.contains(&Check::Truth) {
-        let differences = judge::judge(&subject, &tally, &mut |finding| findings.add(&finding))?;
-        let wrong: Vec<_> = differences.iter().filter(|difference| !difference.report.agrees()).collect();
-        let searches: Vec<_> = wrong.iter().map(|wrong| Search::new(wrong, request.candidates_max)).collect();
-        let ranges = subject.flatkv.as_ref().map(flatkv::View::row_ranges).transpose()?.unwrap_or_default();
-        let searched = searches.iter().zip(&wrong).flat_map(|(search, wrong)| {
-            ranges.iter().filter_map(move |range| Some(Piece::Search(search, wrong, search.part_of(range)?)))
-        });
-        run(searched.collect(), &mut findings)?;
+    let (pieces, records_total) = plan(subject, checks, &ranges)?;
+    let mut before = Before::default();
+    if let Some(kept) = &mut kept {
+        before = kept.go_on(subject, checks, &ranges, &pieces, &mut |finding| findings.add(&finding))?;
+    }
+    let pieces = pieces.into_iter().enumerate().filter(|(number, _)| !before.done.contains(number)).collect();
+    let records = AtomicU64::new(before.records);
+    let mut pass = Pass { subject, threads: request.threads, records, records_total, progress };
+    let mut tally = pass.run(pieces, &mut findings, kept.as_mut())?.tally;
+    tally.merge(before.tally);
+    let (mut explained, mut parts) = (Explained::default(), Vec::new());
+    if checks.contains(&Check::Truth) {
+        let differences = judge::judge(subject, &tally, &mut |finding| findings.add(&finding))?;
+        explained = pass.explain(request.candidates_max, &differences, &tally, &mut findings)?;
         parts = differences.into_iter().map(|difference| difference.report).collect();
     }
+    kept.map_or(Ok(()), Kept::finish)?;
     let needs_memiavl = subject.memiavl.is_none() && !subject.trees.is_empty();
     let is_unasked = |check: &Check| *check != Check::Truth && (subject.mode.is_none() || needs_memiavl);
-    Ok(VerifyReport {
+    let report = VerifyReport {
         height: subject.height,
         mode: subject.mode,
-        unasked: request.checks.iter().copied().filter(is_unasked).collect(),
-        found: findings.counts.into_iter().collect(),
+        unasked: checks.iter().copied().filter(is_unasked).collect(),
+        found: std::mem::take(&mut findings.counts).into_iter().collect(),
         parts,
-        records: records.into_inner(),
-    })
+        records: pass.records.into_inner(),
+    };
+    let Explained { mends, guesses, left } = explained;
+    let Findings { residue, strays, .. } = findings;
+    let (flatkv, faults) = (None, Vec::new());
+    Ok(Examined { report, flatkv, tally, mends, guesses, unexplained: left, residue, faults, strays })
 }
 
 /// The pieces of the first pass, and how many records they have.
-fn plan<'p>(subject: &Subject, checks: &[Check]) -> Result<(Vec<Piece<'p>>, u64), Error> {
+fn plan<'p>(subject: &Subject, checks: &[Check], ranges: &[RowRange]) -> Result<(Vec<Piece<'p>>, u64), Error> {
     let (mut pieces, mut total) = (Vec::new(), 0_u64);
     if checks.contains(&Check::Truth) {
         if let Some(flatkv) = &subject.flatkv {
             total = flatkv.totals().fold(total, |total, (_, _, totals)| total.saturating_add(totals.rows));
-            pieces.extend(flatkv.row_ranges()?.into_iter().map(Piece::Rows));
+            pieces.extend(ranges.iter().cloned().map(Piece::Rows));
         }
         for (name, tree) in &subject.trees {
             let (leaves, branches) = (tree.leaf_count(), tree.leaf_count().saturating_sub(1));

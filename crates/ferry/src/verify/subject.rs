@@ -1,6 +1,5 @@
 //! What is verified: both stores of one block, as far as they can be opened.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use boundary::Boundary;
@@ -29,6 +28,10 @@ pub(super) struct Subject {
     pub(super) trees: Vec<(String, Arc<TreeSnapshot>)>,
     /// What opening found.
     pub(super) findings: Vec<Finding>,
+    /// FlatKV's metadata that does not decode or contradicts itself.
+    pub(super) faults: Vec<FlatKvError>,
+    /// Where it stands; none of a live view.
+    pub(super) home: Option<Home>,
     /// RocksDB's own files of a secondary lie here for as long as it is read.
     _own_dir: Option<TempDir>,
 }
@@ -47,23 +50,21 @@ impl Subject {
             memiavl,
             flatkv: view.new_store().cloned(),
             findings: Vec::new(),
+            faults: Vec::new(),
+            home: None,
             _own_dir: None,
         })
     }
 
     /// The last block of a home, also beside a running node. Damage is a finding, as far as something is left to read.
-    pub(super) fn of_home(root: &Path, modules: &[String]) -> Result<Self, Error> {
-        let home = Home::locate(root);
+    pub(super) fn of_home(home: Home, modules: &[String]) -> Result<Self, Error> {
         home.check_present()?;
         let own_dir = tempfile::tempdir().map_err(|source| Error::TemporaryDirectory { source })?;
         let own = own_dir.path().to_owned();
         let audit = FlatKv::open_audit(home.flatkv(), &flatkv::Options::default(), || Ok(own))?;
-        let mut findings = Vec::new();
-        let flatkv = audit.map(|audit| {
-            let damaged = |fault: &FlatKvError| Finding::general(FindingKind::RecordDamaged, words(fault));
-            findings.extend(audit.faults.iter().map(damaged));
-            audit.view
-        });
+        let (flatkv, faults) = audit.map_or((None, Vec::new()), |audit| (Some(audit.view), audit.faults));
+        let damaged = |fault: &FlatKvError| Finding::general(FindingKind::RecordDamaged, words(fault));
+        let findings = faults.iter().map(damaged).collect();
         let mut subject = Self {
             height: 0,
             mode: None,
@@ -73,12 +74,15 @@ impl Subject {
             flatkv,
             trees: Vec::new(),
             findings,
+            faults,
+            home: None,
             _own_dir: Some(own_dir),
         };
         subject.modules.sort_unstable();
         subject.modules.dedup();
         subject.find_memiavl(&home)?;
         subject.find_mode()?;
+        subject.home = Some(home);
         Ok(subject)
     }
 
@@ -148,12 +152,22 @@ impl Subject {
                 let resting = if mode.migration().is_some() { Boundary::NotStarted } else { Boundary::Complete };
                 self.boundary = metadata.boundary.unwrap_or(resting);
             }
-            Err(error) if error.kind() == ErrorKind::Corruption => {
+            Err(error) if error.kind() == ErrorKind::Corruption || self.journal_tells_more()? => {
                 self.findings.push(Finding::general(FindingKind::RecordMismatch, words(&error)));
             }
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Whether the last block left records of a migration, by its line of the journal. Without a record, a chain that was
+    /// born in a later mode is to be told from one whose record is gone.
+    fn journal_tells_more(&self) -> Result<bool, Error> {
+        let Some(flatkv) = &self.flatkv else { return Ok(false) };
+        match flatkv.journal(self.height) {
+            Err(error) if error.kind() == changeset::StoreErrorKind::Corruption => Ok(false),
+            line => Ok(line?.is_some_and(|line| line.version > 0 || !line.boundary.is_empty())),
+        }
     }
 
     /// The last block as FlatKV recorded it, and the roots that stand beside it.

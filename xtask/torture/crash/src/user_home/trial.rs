@@ -194,7 +194,7 @@ fn kept(arguments: &Arguments) -> PathBuf {
 
 /// Every check of `ferry verify`.
 fn verify(view: &View) -> Result<()> {
-    let request = VerifyRequest { checks: Check::ALL.to_vec(), threads: 1, candidates_max: 0 };
+    let request = VerifyRequest { checks: Check::ALL.to_vec(), threads: 1, candidates_max: 0, progress_file: None };
     let mut found = Vec::new();
     let mut hear = |finding: &ferry::Finding| {
         found.push(format!("{finding:?}"));
