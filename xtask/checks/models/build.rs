@@ -22,8 +22,8 @@ const SLOT_TAKEN_TWICE: (&str, &str) = (
 );
 /// The list is emptied before the new version is in it.
 const LIST_EMPTY_FOR_A_MOMENT: (&str, &str) = (
-    "let old = std::mem::replace(&mut *self.recent.write(), Arc::new(next));",
-    "*self.recent.write() = Arc::default(); let old = std::mem::replace(&mut *self.recent.write(), Arc::new(next));",
+    "let old = std::mem::replace(&mut *self.0.recent.write(), Arc::new(next));",
+    "*self.0.recent.write() = Arc::default(); let old = std::mem::replace(&mut *self.0.recent.write(), Arc::new(next));",
 );
 
 const SYNCER: &str = "../../../crates/memiavl/src/changelog/syncer.rs";
@@ -75,7 +75,10 @@ const NOT_LOOKED_AGAIN: (&str, &str) = (
     "        if version == version {\n            self.rows",
 );
 /// An entry answers every view.
-const ANSWERS_ALL: (&str, &str) = ("(entry.since <= version).then_some(entry.row)", "(entry.since <= version || entry.since > version).then_some(entry.row)");
+const ANSWERS_ALL: (&str, &str) = (
+    "(entry.since <= version).then_some(entry.row)",
+    "(entry.since <= version || entry.since > version).then_some(entry.row)",
+);
 /// What is written stays as it was read.
 const LEFT_AS_IT_WAS: (&str, &str) = (
     "if !self.rows.contains_key(&wanted) {",

@@ -15,6 +15,8 @@ macro_rules! surroundings {
                 TooManyViews { max: usize },
                 #[error("view gone: height={height} oldest={oldest} newest={newest}")]
                 ViewGone { height: u64, oldest: u64, newest: u64 },
+                #[error("closed")]
+                Closed,
             }
         }
 
@@ -63,7 +65,7 @@ macro_rules! under_test {
 
             use super::assert_whole;
             use error::Error;
-            use source::Views;
+            use source::Publisher;
             use view::ViewState;
 
             fn state(height: u64) -> ViewState<u64, u64> {
@@ -72,14 +74,15 @@ macro_rules! under_test {
 
             /// One thread publishes, two read: a reader sees whole versions, and never goes back.
             pub(super) fn readers_see_whole_versions_in_order() {
-                let views = Views::new(state(0), 4);
+                let publisher = Publisher::new(state(0), 4);
+                let views = publisher.views();
                 let readers: Vec<_> = (0..2)
                     .map(|_| {
                         let views = views.clone();
                         thread::spawn(move || {
                             let mut last = 0;
                             for _ in 0..3 {
-                                let view = views.latest().expect("a free place");
+                                let view = views.latest().unwrap_or_else(|error| panic!("no view: {error}"));
                                 assert_whole(view.state.height, view.state.old, view.state.new);
                                 assert!(view.state.height >= last, "went back from {last} to {}", view.state.height);
                                 last = view.state.height;
@@ -92,7 +95,7 @@ macro_rules! under_test {
                     })
                     .collect();
                 for height in 1..4 {
-                    views.publish(state(height));
+                    publisher.publish(state(height));
                 }
                 readers.into_iter().for_each(|reader| reader.join().expect("reads"));
                 assert_eq!(views.open().count(), 0, "every view was given back");
@@ -101,7 +104,8 @@ macro_rules! under_test {
 
             /// Three threads want one of two places.
             pub(super) fn never_more_views_than_places() {
-                let views = Views::new(state(0), 2);
+                let publisher = Publisher::new(state(0), 2);
+                let views = publisher.views();
                 let open = Arc::new(AtomicUsize::new(0));
                 let readers: Vec<_> = (0..3)
                     .map(|_| {
@@ -122,23 +126,27 @@ macro_rules! under_test {
                 assert_eq!(views.open().count(), 0, "every view was given back");
             }
 
-            /// The node closes while views are open: they stay whole, are counted until they go, and then nothing is.
+            /// The node closes while views are open: they stay whole, are counted until they go, and then nothing is. A
+            /// reader who comes later is told so.
             pub(super) fn views_outlive_their_node() {
-                let views = Views::new(state(0), 4);
-                let open = Arc::clone(views.open());
+                let publisher = Publisher::new(state(0), 4);
+                let open = Arc::clone(publisher.views().open());
                 let reader = {
-                    let views = views.clone();
-                    thread::spawn(move || {
-                        let view = views.latest().expect("a free place");
-                        drop(views);
-                        thread::yield_now();
-                        assert_whole(view.state.height, view.state.old, view.state.new);
+                    let views = publisher.views().clone();
+                    thread::spawn(move || match views.latest() {
+                        Ok(view) => {
+                            thread::yield_now();
+                            assert_whole(view.state.height, view.state.old, view.state.new);
+                        }
+                        Err(error) => assert_eq!(error, Error::Closed),
                     })
                 };
                 for height in 1..3 {
-                    views.publish(state(height));
+                    publisher.publish(state(height));
                 }
-                drop(views);
+                let views = publisher.views().clone();
+                drop(publisher);
+                assert_eq!(views.latest().err(), Some(Error::Closed), "a node that is closed gives no view");
                 // What a reopening asks: none is counted before the last is gone, and none behind that.
                 assert!(open.count() <= 1);
                 reader.join().expect("reads");
@@ -184,6 +192,6 @@ mod tests {
 
     #[test]
     fn a_list_that_is_empty_for_a_moment_is_found() {
-        found("a version is always published", list_empty_for_a_moment::views_outlive_their_node);
+        found("closed", list_empty_for_a_moment::readers_see_whole_versions_in_order);
     }
 }
