@@ -63,6 +63,14 @@ pub trait Read {
         Ok(self.get(module, key)?.is_some())
     }
 
+    /// Whether each of `keys`, which ascend, is present.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn contains_many(&self, module: &str, keys: &[Bytes]) -> StoreResult<Vec<bool>> {
+        keys.iter().map(|key| self.contains(module, key)).collect()
+    }
+
     /// Many keys of one module, answers in the order of the keys.
     ///
     /// # Errors

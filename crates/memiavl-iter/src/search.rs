@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 use std::sync::OnceLock;
-use std::sync::atomic::{self, AtomicU64};
+use std::sync::atomic::{self, AtomicU32, AtomicU64};
 
 use crate::error::Error;
 use crate::node::LeafId;
@@ -16,6 +16,9 @@ use crate::tree::TreeSnapshot;
 
 /// Leaves from one landmark to the next: an eighth of a byte of memory per leaf.
 const STRIDE: u32 = 64;
+
+/// Places that are remembered for who asks again: many times a block's written keys, and half a page of memory.
+const RECENT: usize = 1 << 12;
 
 /// The landmarks of an open tree; made when the first key is searched.
 #[derive(Debug, Default)]
@@ -27,6 +30,8 @@ struct Known {
     prefix: Box<[u8]>,
     /// The eight bytes behind the prefix, of every 64th leaf's key; 0 where no search has been.
     heads: Box<[AtomicU64]>,
+    /// Where keys were found, by what they begin and end with. A hint: whoever follows it compares the key there.
+    recent: OnceLock<Box<[AtomicU32]>>,
 }
 
 impl<B: AsRef<[u8]>> TreeSnapshot<B> {
@@ -35,6 +40,19 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
     /// # Errors
     /// A damaged leaf on the way.
     pub fn search(&self, key: &[u8]) -> Result<Result<u32, u32>, Error> {
+        self.start_search(key)?.map_or_else(|outside| Ok(Err(outside)), |search| search.run())
+    }
+
+    /// As [`search`](Self::search), for a key that will be searched again soon: where it was found is remembered.
+    ///
+    /// # Errors
+    /// A damaged leaf on the way.
+    pub fn search_again(&self, key: &[u8]) -> Result<Result<u32, u32>, Error> {
+        self.start_search(key)?.map_or_else(|outside| Ok(Err(outside)), |search| search.run_by_memory())
+    }
+
+    /// A search among the leaves, or the place of a key that does not begin as all of them do.
+    fn start_search<'a>(&'a self, key: &'a [u8]) -> Result<Result<Search<'a>, u32>, Error> {
         let records = self.records();
         let count = records.leaf_count();
         if count == 0 {
@@ -50,7 +68,7 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
         let Some(rest) = key.strip_prefix(&*known.prefix) else {
             return Ok(Err(if *key < *known.prefix { 0 } else { count }));
         };
-        Search { records, known, key, head: head(rest) }.run()
+        Ok(Ok(Search { records, known, key, head: head(rest) }))
     }
 }
 
@@ -60,7 +78,7 @@ impl Known {
         let (first, last) = (records.key(LeafId(0))?, records.key(LeafId(count.saturating_sub(1)))?);
         let common = first.iter().zip(last).take_while(|(a, b)| a == b).count();
         let heads = (0..count.div_ceil(STRIDE)).map(|_| AtomicU64::new(0)).collect();
-        Ok(Self { prefix: first[..common].into(), heads })
+        Ok(Self { prefix: first[..common].into(), heads, recent: OnceLock::new() })
     }
 
     /// The eight bytes of `key` that landmarks are told apart by. Keys of an intact tree begin with the prefix.
@@ -96,6 +114,22 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    fn run_by_memory(&self) -> Result<Result<u32, u32>, Error> {
+        let recent = self.known.recent.get_or_init(|| (0..RECENT).map(|_| AtomicU32::new(u32::MAX)).collect());
+        let last = self.key.last_chunk().map_or(0, |last| u64::from_be_bytes(*last));
+        let mixed = (self.head ^ last.rotate_left(32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let Some(slot) = usize::try_from(mixed >> 52).ok().and_then(|at| recent.get(at)) else { return self.run() };
+        let hint = slot.load(atomic::Ordering::Relaxed);
+        if hint < self.records.leaf_count() && self.records.key(LeafId(hint))? == self.key {
+            return Ok(Ok(hint));
+        }
+        let found = self.run()?;
+        if let Ok(index) = found {
+            slot.store(index, atomic::Ordering::Relaxed);
+        }
+        Ok(found)
+    }
+
     fn run(&self) -> Result<Result<u32, u32>, Error> {
         let count = self.records.leaf_count();
         let (mut low, mut high) = (None, End { index: count, head: u64::MAX });

@@ -18,6 +18,11 @@ impl Forest {
         self.tree(module).map_or(Ok(false), |tree| tree.contains(key))
     }
 
+    /// Which of `keys`, which ascend, are in `module`.
+    pub(super) fn read_contains_many(&self, module: &str, keys: &[Bytes]) -> Result<Vec<bool>> {
+        self.tree(module).map_or_else(|| Ok(vec![false; keys.len()]), |tree| tree.contains_many(keys))
+    }
+
     /// Many keys of one module.
     pub(super) fn read_many(&self, module: &str, keys: &[Bytes]) -> Result<Vec<Option<Bytes>>> {
         match self.tree(module) {
@@ -67,6 +72,10 @@ macro_rules! impl_reads {
 
             fn contains(&self, module: &str, key: &[u8]) -> changeset::StoreResult<bool> {
                 Ok(self.$forest().read_contains(module, key)?)
+            }
+
+            fn contains_many(&self, module: &str, keys: &[bytes::Bytes]) -> changeset::StoreResult<Vec<bool>> {
+                Ok(self.$forest().read_contains_many(module, keys)?)
             }
 
             fn get_many(

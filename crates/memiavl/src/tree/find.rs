@@ -90,6 +90,20 @@ impl<'k> Wanted<'k> {
         }
     }
 
+    /// Whether it is these bytes.
+    pub(crate) fn is(self, key: &[u8]) -> bool {
+        self.key == key
+    }
+
+    /// Whether the mapped subtree at `at` has the key. The leaves that the answer rests on are checked.
+    pub(crate) fn is_below(&mut self, base: Base<'_>, at: At<'_>) -> Result<bool> {
+        match at {
+            At::Leaf(id) => Ok(self.order(base, id)?.is_eq()),
+            At::Branch(id) => Ok(self.place(base)?.leaf_below(id, base.snapshot())?.is_some()),
+            At::Mem(_) => Ok(false),
+        }
+    }
+
     /// How the key compares with that of `leaf`.
     fn order(&mut self, base: Base<'_>, leaf: LeafId) -> Result<Ordering> {
         Ok(self.place(base)?.cmp(leaf))
@@ -163,8 +177,7 @@ pub(crate) fn contains(base: Base<'_>, root: &NodeRef, key: &[u8]) -> Result<boo
     let (mut at, mut wanted) = (root.at(), Wanted::key(key));
     loop {
         at = match at {
-            At::Leaf(id) => return Ok(wanted.order(base, id)?.is_eq()),
-            At::Branch(id) => return Ok(wanted.place(base)?.leaf_below(id, base.snapshot())?.is_some()),
+            At::Leaf(_) | At::Branch(_) => return wanted.is_below(base, at),
             At::Mem(MemNode { body: Body::Leaf { key: leaf_key, .. }, .. }) => return Ok(leaf_key == key),
             At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
                 branch.child(side(wanted.order_to(base, &branch.key)?)).at()

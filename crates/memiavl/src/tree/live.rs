@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{contains, find_leaf};
 use crate::tree::hash::{Unhashed, hash, unhashed_parts};
+use crate::tree::many::{One, contains_many};
 use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
 
 /// One tree. A clone costs two counts and never changes with the original.
@@ -109,6 +110,16 @@ impl Tree {
     /// Whether `key` is there. Where a write goes depends on the answer, so the leaves that it rests on are checked.
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
         self.root.as_ref().map_or(Ok(false), |root| contains(self.base(), root, key))
+    }
+
+    /// Which of `keys`, which ascend, are there; else as [`contains`](Self::contains).
+    pub(crate) fn contains_many(&self, keys: &[Bytes]) -> Result<Vec<bool>> {
+        let mut present = vec![false; keys.len()];
+        if let Some(root) = &self.root {
+            let mut ones: Vec<_> = keys.iter().zip(&mut present).map(|(key, present)| One::new(key, present)).collect();
+            contains_many(self.base(), root.at(), &mut ones)?;
+        }
+        Ok(present)
     }
 
     /// Applies changes in their order, with the working version.

@@ -5,6 +5,7 @@ mod edit;
 mod find;
 mod hash;
 mod live;
+mod many;
 mod node;
 mod post_order;
 mod rank;

@@ -37,7 +37,8 @@ impl Rank {
     pub(crate) fn verified(base: Base<'_>, key: &[u8]) -> Result<Self> {
         let snapshot = base.snapshot();
         let last = snapshot.leaf_count().saturating_sub(1);
-        let rank = Self::find(snapshot, key)?;
+        // Whether a key is there is asked before it is written.
+        let rank = Self::of(snapshot.search_again(key)?);
         let below = rank.index.checked_sub(1).filter(|_| !rank.is_present);
         let at = Some(rank.index).filter(|at| *at <= last);
         for index in below.into_iter().chain(at) {
@@ -62,9 +63,13 @@ impl Rank {
 
     /// Finds `key` among all leaves of the snapshot.
     pub(crate) fn find(snapshot: &TreeSnapshot, key: &[u8]) -> Result<Self> {
-        Ok(match snapshot.search(key)? {
+        Ok(Self::of(snapshot.search(key)?))
+    }
+
+    fn of(place: std::result::Result<u32, u32>) -> Self {
+        match place {
             Ok(index) => Self { index, is_present: true },
             Err(index) => Self { index, is_present: false },
-        })
+        }
     }
 }

@@ -13,12 +13,13 @@ use changeset::KvPair;
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{Path, Wanted, find};
+use crate::tree::many::One;
 use crate::tree::node::{At, Body, BranchKey, MemNode, NodeRef, Side};
 use crate::tree::rank::Rank;
 
 /// Changes still to make, keys strictly ascending, and the way to the leaf of the first one from where the sweep stands.
 struct Sweep<'p> {
-    ahead: &'p [KvPair],
+    ahead: &'p [&'p KvPair],
     path: Path,
     order: Ordering,
     /// Where the first change's key stands among the snapshot's leaves, if that was asked for.
@@ -50,7 +51,8 @@ impl Edit<'_> {
     /// Makes the changes of `pairs`, in their order.
     pub(crate) fn apply(&mut self, root: &mut Option<NodeRef>, pairs: &[KvPair]) -> Result<()> {
         for ascending in pairs.chunk_by(|a, b| a.key < b.key) {
-            let mut ahead = ascending;
+            let reshaping = self.set_present(root, ascending)?;
+            let mut ahead = reshaping.as_slice();
             while !ahead.is_empty() {
                 ahead = self.sweep_root(root, ahead)?;
             }
@@ -58,8 +60,24 @@ impl Edit<'_> {
         Ok(())
     }
 
+    /// Sets the values of keys that are there, and returns the other changes.
+    ///
+    /// New values first, whatever stands between them: they change no shape. Which nodes have the working version in the end
+    /// does not depend on it either. What puts a node on a key's way, or takes it off, touches the node.
+    fn set_present<'p>(&mut self, root: &mut Option<NodeRef>, pairs: &'p [KvPair]) -> Result<Vec<&'p KvPair>> {
+        let mut sets: Vec<_> = pairs.iter().filter(|pair| !pair.delete).map(|pair| One::new(&pair.key, pair)).collect();
+        let Some(root) = root.as_mut().filter(|_| !sets.is_empty()) else {
+            return Ok(pairs.iter().collect());
+        };
+        let mut absent = Vec::new();
+        self.set_many(root, &mut sets, &mut absent)?;
+        let mut absent = absent.into_iter().peekable();
+        let is_left = |pair: &&KvPair| pair.delete || absent.next_if(|other| std::ptr::eq(*other, *pair)).is_some();
+        Ok(pairs.iter().filter(is_left).collect())
+    }
+
     /// Makes one change or more, and returns those that are left.
-    fn sweep_root<'p>(&mut self, root: &mut Option<NodeRef>, pairs: &'p [KvPair]) -> Result<&'p [KvPair]> {
+    fn sweep_root<'p>(&mut self, root: &mut Option<NodeRef>, pairs: &'p [&'p KvPair]) -> Result<&'p [&'p KvPair]> {
         let Some((first, rest)) = pairs.split_first() else {
             return Ok(pairs);
         };

@@ -15,6 +15,8 @@ use crate::tree::find::{Wanted, find};
 use crate::tree::node::{At, Body, NodeRef};
 use crate::tree::{Tree, TreeScan};
 
+mod naive;
+
 type Model = BTreeMap<Bytes, Bytes>;
 
 /// What a subtree must look like from outside.
@@ -182,6 +184,45 @@ proptest! {
         }
         prop_assert_eq!(swept.root_hash().expect("hashed"), single.root_hash().expect("hashed"));
         prop_assert_eq!(swept.mem_bytes(), single.mem_bytes());
+    }
+
+    #[test]
+    fn blocks_lead_to_the_root_that_single_changes_from_the_root_lead_to(
+        blocks in prop::collection::vec((block(), any::<bool>(), any::<bool>()), 1..8),
+    ) {
+        let (mut tree, mut naive) = (Tree::new(1), naive::Naive::default());
+        let mut dirs = Vec::new();
+        for (mut pairs, sorted, with_snapshot) in blocks {
+            if sorted {
+                pairs.sort_by(|a, b| a.key.cmp(&b.key));
+            }
+            tree.apply(&pairs).expect("applied");
+            prop_assert_eq!(tree.root_hash().expect("hashed"), naive.block(&pairs));
+            tree.advance().expect("version");
+            if with_snapshot {
+                let (dir, mapped) = mapped(&tree);
+                dirs.push(dir);
+                tree = mapped;
+            }
+        }
+    }
+
+    #[test]
+    fn many_keys_asked_for_at_once_are_where_each_one_is(
+        before in block(), after in block(), mut asked in prop::collection::vec(key(), 0..60), from_snapshot in any::<bool>(),
+    ) {
+        let mut tree = Tree::new(1);
+        tree.apply(&before).expect("applied");
+        tree.root_hash().expect("hashed");
+        let mut _dir = None;
+        if from_snapshot {
+            let (dir, mapped) = mapped(&tree);
+            (_dir, tree) = (Some(dir), mapped);
+        }
+        tree.apply(&after).expect("applied");
+        asked.sort();
+        let each: Vec<_> = asked.iter().map(|key| tree.contains(key).expect("looked up")).collect();
+        prop_assert_eq!(tree.contains_many(&asked).expect("looked up"), each);
     }
 
     #[test]

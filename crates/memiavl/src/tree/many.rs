@@ -1,0 +1,93 @@
+//! Many keys of one tree at once: each branch on the way to any of them is met once for all of them.
+
+use changeset::KvPair;
+
+use crate::error::Result;
+use crate::tree::edit::Edit;
+use crate::tree::find::Wanted;
+use crate::tree::node::{At, Base, Body, BranchKey, MemNode, NodeRef};
+
+/// A key among others, which ascend.
+pub(crate) struct One<'k, T> {
+    wanted: Wanted<'k>,
+    /// What is asked about it.
+    about: T,
+}
+
+impl<'k, T> One<'k, T> {
+    pub(crate) fn new(key: &'k [u8], about: T) -> Self {
+        Self { wanted: Wanted::key(key), about }
+    }
+}
+
+/// Keys on both sides of a branch's.
+type Halves<'s, 'k, T> = (&'s mut [One<'k, T>], &'s mut [One<'k, T>]);
+
+/// The keys below a branch's, and the others.
+fn split<'s, 'k, T>(base: Base<'_>, keys: &'s mut [One<'k, T>], branch: &BranchKey) -> Result<Halves<'s, 'k, T>> {
+    let (mut low, mut high) = (0, keys.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if keys[middle].wanted.order_to(base, branch)?.is_lt() {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    Ok(keys.split_at_mut(low))
+}
+
+/// Tells of each of `keys` whether the subtree at `at` has it. The leaves that the answers rest on are checked.
+pub(crate) fn contains_many(base: Base<'_>, at: At<'_>, keys: &mut [One<'_, &mut bool>]) -> Result<()> {
+    match at {
+        _ if keys.is_empty() => Ok(()),
+        At::Leaf(_) | At::Branch(_) => keys.iter_mut().try_for_each(|one| {
+            *one.about = one.wanted.is_below(base, at)?;
+            Ok(())
+        }),
+        At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => {
+            keys.iter_mut().for_each(|one| *one.about = one.wanted.is(key));
+            Ok(())
+        }
+        At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
+            let (below, others) = split(base, keys, &branch.key)?;
+            contains_many(base, branch.left.at(), below)?;
+            contains_many(base, branch.right.at(), others)
+        }
+    }
+}
+
+impl Edit<'_> {
+    /// Sets the values of those of `sets`, whose keys ascend, that are there; the others are appended to `absent`.
+    ///
+    /// INVARIANT: whoever calls this sets the absent ones too. A branch on the way to one of them has the working version
+    /// afterwards, as it would from that.
+    pub(crate) fn set_many<'p>(
+        &mut self,
+        node: &mut NodeRef,
+        sets: &mut [One<'p, &'p KvPair>],
+        absent: &mut Vec<&'p KvPair>,
+    ) -> Result<()> {
+        if sets.is_empty() {
+            return Ok(());
+        }
+        if !matches!(node.at(), At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. })) {
+            let branch = self.branch_mut(node)?;
+            let (below, others) = split(self.base, sets, &branch.key)?;
+            self.set_many(&mut branch.left, below, absent)?;
+            return self.set_many(&mut branch.right, others, absent);
+        }
+        for one in sets {
+            let is_its = match node.at() {
+                At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => one.wanted.is(key),
+                at => one.wanted.is_below(self.base, at)?,
+            };
+            if is_its {
+                self.replace_value(node, one.about.key.clone(), one.about.value.clone());
+            } else {
+                absent.push(one.about);
+            }
+        }
+        Ok(())
+    }
+}
