@@ -5,7 +5,7 @@ mod kind;
 use std::path::PathBuf;
 
 use changeset::Hash;
-use migrate_core::Mode;
+use migrate_core::{ErrorKind, Mode};
 
 use crate::digest::DigestRequest;
 use crate::export::ChunkError;
@@ -208,6 +208,22 @@ pub enum Error {
         path: PathBuf,
         /// The home.
         home: PathBuf,
+    },
+    /// A checkpoint in the home that it is of.
+    #[error("a checkpoint must not lie in its home; name another directory: path={} home={}", path.display(), home.display())]
+    CheckpointPlace {
+        /// The directory.
+        path: PathBuf,
+        /// The home.
+        home: PathBuf,
+    },
+    /// A running node that was asked for a checkpoint, and failed.
+    #[error("the running node made no checkpoint: said={said}")]
+    CheckpointRefused {
+        /// What to do about it, as the node's own error has it.
+        kind: ErrorKind,
+        /// What it said.
+        said: String,
     },
     /// A rehearsal of a home whose FlatKV somebody writes.
     #[error("a node has this home open, and its FlatKV cannot be copied meanwhile; stop the node, or rehearse a copy: home={}", home.display())]

@@ -1,6 +1,7 @@
 //! The journal of a home: a line per block, as long as a rollback may need its block; and where two journals part ways.
 
 use std::cmp::Ordering;
+use std::collections::VecDeque;
 use std::path::Path;
 
 use changeset::JournalLine;
@@ -8,6 +9,9 @@ use changeset::JournalLine;
 use crate::error::Error;
 use crate::home::Home;
 use crate::inspect::found_flatkv;
+
+/// What a pace is an average over, as a running node's rate is.
+const PACE_WINDOW_MS: u64 = 60_000;
 
 /// The journal of a home, read beside a running node too.
 pub struct HomeJournal(flatkv::View);
@@ -32,6 +36,44 @@ impl HomeJournal {
     pub fn lines(&self, first: u64) -> impl Iterator<Item = Result<JournalLine, Error>> {
         self.0.journal_from(first).map(|line| Ok(line?))
     }
+}
+
+/// How fast the last blocks moved keys, by this machine's clock at the time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JournalPace {
+    /// Keys a second, over the minute before the last block.
+    pub keys_per_second: f64,
+    /// When the last block was committed, in milliseconds since 1970.
+    pub last_unix_ms: u64,
+}
+
+/// The pace of the last of these lines, oldest first; none if fewer than two of them have a time.
+///
+/// # Errors
+/// Those of the lines.
+pub fn journal_pace<E>(lines: impl IntoIterator<Item = Result<JournalLine, E>>) -> Result<Option<JournalPace>, E> {
+    let mut window: VecDeque<(u64, u64)> = VecDeque::new();
+    for line in lines {
+        let JournalLine { unix_ms, keys, .. } = line?;
+        // A line of an older version has no time, and a clock that was set back makes the ones before it worthless.
+        if unix_ms == 0 || window.back().is_some_and(|(last, _)| *last > unix_ms) {
+            window.clear();
+        }
+        if unix_ms > 0 {
+            window.push_back((unix_ms, keys));
+        }
+        // Two always stay: blocks may be further apart than the window is wide.
+        while window.len() > 2 && unix_ms - window[0].0 > PACE_WINDOW_MS {
+            window.pop_front();
+        }
+    }
+    let (Some((first, _)), Some((last, _))) = (window.front(), window.back()) else { return Ok(None) };
+    if first == last {
+        return Ok(None);
+    }
+    // What the first block moved was done when the window begins.
+    let keys: u64 = window.iter().skip(1).map(|(_, keys)| keys).sum();
+    Ok(Some(JournalPace { keys_per_second: keys as f64 * 1e3 / (last - first) as f64, last_unix_ms: *last }))
 }
 
 /// What a comparison of two journals found.
@@ -127,6 +169,25 @@ mod tests {
         assert_eq!(compare(&[older], &later).divergence, None);
         let lost = JournalLine { entered: vec![2; 32].into(), ..line(3, 1) };
         assert!(compare(&[line(3, 1)], &[lost]).divergence.is_some());
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_minute_of_blocks() {
+        let at = |unix_ms, keys| JournalLine { unix_ms, keys, ..JournalLine::default() };
+        let pace = |lines: &[JournalLine]| {
+            let lines = lines.iter().cloned().map(Ok::<_, Error>);
+            journal_pace(lines).expect("no line fails").map(|pace| (pace.keys_per_second, pace.last_unix_ms))
+        };
+        assert_eq!(pace(&[]), None);
+        assert_eq!(pace(&[at(5_000, 10)]), None, "one block has no pace");
+        assert_eq!(pace(&[at(5_000, 10), at(7_000, 30)]), Some((15.0, 7_000)));
+        let long = [at(1, 1_000_000), at(100_000, 50), at(130_000, 300), at(160_000, 300)];
+        assert_eq!(pace(&long), Some((10.0, 160_000)), "what is older than a minute does not count");
+        assert_eq!(pace(&[at(1, 7), at(200_001, 400)]), Some((2.0, 200_001)), "blocks far apart have one, too");
+        let without = [at(1_000, 5), at(0, 5), at(3_000, 5), at(4_000, 8)];
+        assert_eq!(pace(&without), Some((8.0, 4_000)));
+        assert_eq!(pace(&[at(9_000, 5), at(1_000, 5), at(2_000, 4)]), Some((4.0, 2_000)), "a clock that was set back");
+        assert_eq!(pace(&[at(9_000, 5), at(9_000, 5)]), None, "no time passed");
     }
 
     #[test]

@@ -38,6 +38,7 @@
 //! # }
 //! ```
 
+mod checkpoint;
 mod constants;
 pub mod control;
 mod digest;
@@ -74,6 +75,7 @@ pub use changeset::{
     AppHash, ChangeSet, CommitInfo, EntrySum, Hash, JournalLine, KvPair, LATTICE_STORE, ModuleCount, NamedChangeSet,
     ScanOrder, ScanRange, TreeNameUpgrade, app_hash,
 };
+pub use checkpoint::{Checkpoint, checkpoint};
 pub use constants::{Constant, constants};
 pub use digest::{
     Digest, DigestDifference, DigestProgress, DigestRequest, ListedRow, ModuleDigest, RowsDigest, SPLIT_BYTES_MAX,
@@ -91,7 +93,7 @@ pub use import::{
     Import, ImportHook, ImportPoint, ImportProgress, ImportReport, Moved, MovedModule, import, import_with,
 };
 pub use inspect::{inspect, status_of};
-pub use journal::{HomeJournal, JournalComparison, compare_journals};
+pub use journal::{HomeJournal, JournalComparison, JournalPace, compare_journals, journal_pace};
 pub use look::{
     ChangelogLook, FlatKvLook, PartLook, SegmentLook, SnapshotLook, TreeLook, look_at_changelog, look_at_flatkv,
     look_at_snapshot,

@@ -202,6 +202,10 @@ impl Node {
         Ok(memiavl.dir().join(memiavl_iter::snapshot_name(memiavl.snapshot_version())))
     }
 
+    pub(crate) fn stores_between_blocks(&self) -> Result<(Option<&MemIavl>, Option<&FlatKv>), Error> {
+        Ok(self.engine.stores_between_blocks()?)
+    }
+
     /// Closes the node, goes back to block `to`, and opens it again with `options`.
     ///
     /// # Errors

@@ -1,9 +1,11 @@
 //! A view of a home as it stands on disk: nothing below it is written, also while a node runs there.
 
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use changeset::OldStore;
-use memiavl::MemIavl;
+use memiavl::{LockState, MemIavl};
 use migrate_core::Still;
 
 use crate::View;
@@ -11,8 +13,10 @@ use crate::error::Error;
 use crate::home::Home;
 use crate::inspect::{found_flatkv, open_memiavl};
 
-/// How often both stores are opened anew where a running node was between their commits.
-const ATTEMPTS: usize = 5;
+/// How often both stores are opened anew where a running node was between their commits, or has just dropped a snapshot.
+const LOOKS: u32 = 25;
+/// How long between two looks: a node is there for as long as it takes to append to its log.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The last block of the home at `root`, for reading; `modules` are the chain's. Beside a running node it is the block that
 /// FlatKV was at when this was called.
@@ -33,22 +37,33 @@ pub fn read_home(root: &Path, modules: &[String]) -> Result<View, Error> {
     Ok(Still { old, new: flatkv, modules: modules.to_vec() }.view()?)
 }
 
-/// Both stores, of one block.
+/// Both stores, of one block. What a look finds beside a node may be over at the next one; without a node it stays.
 fn open_both(home: &Home) -> Result<(Option<MemIavl>, Option<flatkv::View>), Error> {
-    let mut attempt = 1;
+    let mut looks = 1;
     loop {
-        let flatkv = found_flatkv(home)?;
-        let expected = flatkv.as_ref().and_then(flatkv::View::last_handoff);
-        // A retired memiavl may still lie there, until the next opening: nothing of it counts.
-        let is_retired = flatkv.as_ref().map(flatkv::View::retired).transpose()?.flatten().is_some();
-        let has_memiavl = home.memiavl().exists() && !is_retired;
-        let memiavl = has_memiavl.then(|| open_memiavl(home, expected)).transpose()?;
-        match check_not_behind(memiavl.as_ref(), expected) {
-            Err(_) if attempt < ATTEMPTS => attempt += 1,
-            Err(error) => return Err(error),
-            Ok(()) => return Ok((memiavl, flatkv)),
+        match look(home) {
+            Err(_) if looks < LOOKS && home.writer()? != LockState::Free => {
+                looks += 1;
+                thread::sleep(LOOK_INTERVAL);
+            }
+            found => return found,
         }
     }
+}
+
+fn look(home: &Home) -> Result<(Option<MemIavl>, Option<flatkv::View>), Error> {
+    let flatkv = found_flatkv(home)?;
+    let expected = flatkv.as_ref().and_then(flatkv::View::last_handoff);
+    // A retired memiavl may still lie there, until the next opening: nothing of it counts.
+    let is_retired = flatkv.as_ref().map(flatkv::View::retired).transpose()?.flatten().is_some();
+    let has_memiavl = home.memiavl().exists() && !is_retired;
+    let memiavl = has_memiavl.then(|| open_memiavl(home, expected)).transpose()?;
+    check_not_behind(memiavl.as_ref(), expected)?;
+    if let Some(memiavl) = memiavl.as_ref().filter(|_| flatkv.is_none()) {
+        // With a FlatKV that is lost the seal has another app hash.
+        memiavl.check_seal(None)?;
+    }
+    Ok((memiavl, flatkv))
 }
 
 /// A block reaches memiavl's log a moment after FlatKV, or, behind a crash, with the next opening.

@@ -172,7 +172,7 @@ fn put(built: &Path, place: &Path) -> io::Result<()> {
 }
 
 /// Puts every file and directory below `dir` on disk.
-fn sync_tree(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_tree(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let kind = entry.file_type()?;

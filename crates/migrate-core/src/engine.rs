@@ -199,6 +199,15 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         self.old.as_mut().filter(|_| !self.old_rests).ok_or(Error::OldRests { what })
     }
 
+    /// Both stores, while no block is in work.
+    ///
+    /// # Errors
+    /// A block in work, a poisoned node.
+    pub fn stores_between_blocks(&self) -> Result<(Option<&O>, Option<&N>), Error> {
+        self.check_between_blocks()?;
+        Ok((self.old.as_ref(), self.new.as_ref()))
+    }
+
     /// How much one block moves.
     pub fn batch(&self) -> BatchLimit {
         self.config.batch

@@ -7,9 +7,11 @@
 //! POST /pause            no blocks are made
 //! POST /resume           they are made again
 //! POST /batch?keys=N     a block moves N keys from the next one on
+//! POST /checkpoint?to=P  a checkpoint between two blocks, in the directory P (absolute, in hex)
 //! POST /stop             the drive ends behind the block in work
 //! ```
-//! Every answer is the state behind the change. The path of a socket has at most 107 bytes, a limit of the system.
+//! Every answer is the state behind the change, unless a block in work takes longer than a second. The path of a socket has
+//! at most 107 bytes, a limit of the system.
 
 mod client;
 mod message;
@@ -18,7 +20,7 @@ mod server;
 
 use std::path::{Path, PathBuf};
 
-pub use client::ask;
+pub use client::{ask, checkpoint};
 pub use message::Command;
 pub use running::Running;
 pub use server::ControlSocket;

@@ -5,7 +5,7 @@ use migrate_core::Mode;
 use migrate_metrics::Progress;
 use serde::{Deserialize, Serialize};
 
-use crate::drive::Wish;
+use crate::drive::{CheckpointNews, Wish};
 use crate::status::{ModuleStatus, Status};
 
 /// A running node.
@@ -19,6 +19,9 @@ pub struct Running {
     pub batch_keys: u64,
     /// How the migration stands, and why.
     pub progress: Progress,
+    /// The last checkpoint that somebody asked for.
+    #[serde(default)]
+    pub checkpoint: Option<CheckpointNews>,
     node: Wire,
 }
 
@@ -43,7 +46,7 @@ struct WireModule {
 }
 
 impl Running {
-    pub(super) fn new(wish: Wish, progress: Progress, status: Status) -> Self {
+    pub(super) fn new(wish: Wish, progress: Progress, status: Status, checkpoint: Option<CheckpointNews>) -> Self {
         let modules = status.modules.into_iter().map(|module| WireModule {
             name: module.name,
             moved_keys: module.moved,
@@ -59,7 +62,8 @@ impl Running {
             flatkv_root: status.root.map(hex::encode),
             modules: modules.collect(),
         };
-        Self { process_id: std::process::id(), paused: wish.paused, batch_keys: wish.batch_keys, progress, node }
+        let Wish { paused, batch_keys, .. } = wish;
+        Self { process_id: std::process::id(), paused, batch_keys, progress, checkpoint, node }
     }
 
     /// Reads what was answered, head and all.

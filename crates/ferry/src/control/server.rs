@@ -1,12 +1,14 @@
 //! The socket, on the side of the process that runs the node.
 
+use std::ffi::OsString;
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use migrate_metrics::Metrics;
 use migrate_metrics::http::{Limits, Listener, Request, Response, Server};
@@ -18,6 +20,9 @@ use crate::Views;
 use crate::drive::Controls;
 use crate::error::Error;
 use crate::inspect;
+
+/// How long an answer waits for the drive to go by what it was told, which it does between two blocks.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// A socket that is listened on. Dropping it closes and removes it.
 #[derive(Debug)]
@@ -86,19 +91,41 @@ fn bind(path: &Path) -> io::Result<UnixListener> {
 }
 
 fn answer(request: &Request, controls: &Controls, metrics: &Metrics, views: &Views) -> Response {
-    match Command::read(&request.method, &request.path, &request.query) {
-        Ok(Command::Status) => {}
-        Ok(Command::Pause) => controls.pause(),
-        Ok(Command::Resume) => controls.resume(),
-        Ok(Command::Batch(keys)) => controls.set_batch(keys),
-        Ok(Command::Stop) => controls.stop(),
-        Err(NoCommand { status, said }) => return Response::text(status, said),
+    // Not a command of one line, which reads back as it was asked: it has a path of this machine.
+    let checkpoint = (request.method == "POST" && request.path == "/checkpoint").then_some(request.query.as_str());
+    match checkpoint.map(|query| query.strip_prefix("to=").and_then(|to| hex::decode(to).ok())) {
+        Some(Some(to)) => {
+            controls.ask_checkpoint(OsString::from_vec(to).into());
+        }
+        Some(None) => {
+            return Response::text(400, "a checkpoint needs a directory, in hex: POST /checkpoint?to=2f746d702f63");
+        }
+        None => {
+            if let Err(NoCommand { status, said }) = obey(request, controls) {
+                return Response::text(status, said);
+            }
+        }
+    }
+    if request.method == "POST" {
+        controls.settle(SETTLING);
     }
     let status = views.latest().map_err(Error::from).and_then(|view| inspect::status_of(&view));
-    let running = status.map(|status| Running::new(controls.wish(), metrics.progress(), status));
+    let asked = controls.checkpoint_news();
+    let running = status.map(|status| Running::new(controls.wish(), metrics.progress(), status, asked));
     match running.map(|running| serde_json::to_string(&running)) {
         Ok(Ok(json)) => Response::json(json),
         Ok(Err(error)) => Response::text(500, &error.to_string()),
         Err(error) => Response::text(503, &error.to_string()),
     }
+}
+
+fn obey(request: &Request, controls: &Controls) -> Result<(), NoCommand> {
+    match Command::read(&request.method, &request.path, &request.query)? {
+        Command::Status => {}
+        Command::Pause => controls.pause(),
+        Command::Resume => controls.resume(),
+        Command::Batch(keys) => controls.set_batch(keys),
+        Command::Stop => controls.stop(),
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use migrate_core::Mode;
 
-pub use controls::{BATCH_KEYS_MAX, Controls, Wish};
+pub use controls::{BATCH_KEYS_MAX, CheckpointEnd, CheckpointNews, Controls, Wish};
 pub use run::drive;
 
 /// How a node is driven.

@@ -1,13 +1,16 @@
 //! The drive itself: pace, steps of the mode, blocks.
 
+use std::error::Error as _;
+use std::iter::successors;
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use migrate_core::{Metadata, Mode, Route};
 use migrate_metrics::{Hold, Metrics, Progress};
 
-use super::controls::{Controls, Wish};
+use super::controls::{CheckpointEnd, Controls, Wish};
 use super::{Drive, DriveEnd, DriveReport};
+use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::node::Node;
 
@@ -61,7 +64,11 @@ impl Running<'_> {
             if self.drive.blocks_max.is_some_and(|max| self.blocks >= max) {
                 return Ok(DriveEnd::BlocksMade);
             }
+            if let Some((number, to)) = self.controls.wanted_checkpoint() {
+                self.controls.tell_checkpoint(number, told(self.node.checkpoint(&to)));
+            }
             let wait = self.hold(wish);
+            self.controls.take(wish);
             if wish.stopped || tick(&self.metrics.progress()).is_break() {
                 return Ok(DriveEnd::Stopped);
             }
@@ -141,5 +148,19 @@ impl Running<'_> {
         let keys = remaining.iter().filter(|(module, _)| to.route(module) == Route::New).map(|(_, keys)| keys).sum();
         self.metrics.set_goal(Some((to, keys)));
         Ok(())
+    }
+}
+
+/// A checkpoint or its error in words.
+fn told(made: Result<Checkpoint, Error>) -> CheckpointEnd {
+    match made {
+        Ok(Checkpoint { height, app_hash, bytes }) => {
+            CheckpointEnd::Made { height, app_hash: hex::encode(app_hash), bytes }
+        }
+        Err(error) => {
+            let causes = successors(error.source(), |&cause| cause.source());
+            let said = causes.fold(error.to_string(), |said, cause| format!("{said}: {cause}"));
+            CheckpointEnd::Failed { kind: error.kind().as_str().to_owned(), said }
+        }
     }
 }

@@ -36,8 +36,10 @@ impl Error {
             | Self::Answer { .. }
             | Self::HeightGone { .. }
             | Self::RehearsalPlace { .. }
+            | Self::CheckpointPlace { .. }
             | Self::RehearsalTerms { .. }
             | Self::DigestsApart { .. } => ErrorKind::Input,
+            Self::CheckpointRefused { kind, .. } => *kind,
             Self::MemiavlBehind { .. } => ErrorKind::Retry,
             Self::SocketInUse { .. } => ErrorKind::Locked,
             Self::Metrics(_) => ErrorKind::Io,

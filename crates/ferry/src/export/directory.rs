@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::View;
 use crate::error::Error;
+use crate::export::chunk::decode;
 use crate::export::manifest::Manifest;
 use crate::export::source::Source;
 use crate::export::write::{ExportProgress, ExportReport, MANIFEST, at, chunk_path, export, read_if_there};
@@ -25,7 +26,7 @@ pub struct Exported {
 }
 
 impl Exported {
-    /// Opens the export in `dir`: reads its manifest. Chunks are checked by whoever applies them.
+    /// Opens the export in `dir`: reads its manifest. Chunks are checked by whoever applies them, or by [`check`](Self::check).
     ///
     /// # Errors
     /// No whole export there, a damaged manifest, I/O.
@@ -37,6 +38,23 @@ impl Exported {
     /// What it is of.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Reads every chunk and compares it with the manifest. `progress` is told how many are checked, and stops by breaking.
+    ///
+    /// # Errors
+    /// The first chunk that is missing, damaged or of another export; a stop.
+    pub fn check(&self, progress: &mut dyn FnMut(u32) -> ControlFlow<()>) -> Result<(), Error> {
+        for index in 0..self.manifest.chunk_count() {
+            let chunk = self.chunk(index)?;
+            let out_of_order = || Error::ChunkOrder { expected: self.manifest.chunk_count(), got: index };
+            let expected = self.manifest.expected(index).ok_or_else(out_of_order)?;
+            decode(&chunk, &expected).map_err(|source| Error::Chunk { index, source })?;
+            if progress(index + 1).is_break() {
+                return Err(migrate_core::Error::Cancelled.into());
+            }
+        }
+        Ok(())
     }
 
     /// The bytes of chunk `index`, as they are to be sent.

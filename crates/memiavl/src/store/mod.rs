@@ -1,5 +1,6 @@
 //! The open store: the block in work, commits, views.
 
+mod checkpoint;
 mod commit;
 mod live;
 mod read;
