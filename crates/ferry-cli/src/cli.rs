@@ -4,14 +4,14 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Output;
 use crate::{
-    config, ctl, demo, digest, explain, export, gen_docs, generate, import, inspect, journal, plan, reconcile, replay,
-    rollback, run, snapshot, status, top, verify,
+    completions, config, ctl, demo, digest, explain, export, gen_docs, generate, import, inspect, journal, plan,
+    reconcile, replay, rollback, run, snapshot, status, top, verify,
 };
 
 /// Moves a running chain node's state from memiavl to FlatKV, block by block, while the chain runs.
 ///
 /// Data goes to stdout, progress and the log to stderr (FERRY_LOG=info shows more). The first SIGINT or SIGTERM stops
-/// cleanly behind the block in work, the second at once.
+/// cleanly behind the block in work, the second at once; commands that only look end at the first.
 ///
 /// Exit codes: 0 ok, 1 other, 2 usage, 3 divergence found, 4 corruption, 5 locked, 6 I/O or disk full, 7 not finished or
 /// paused, 8 refused as unsafe, 9 incompatible version, 130 and 143 stopped cleanly by a signal.
@@ -28,6 +28,7 @@ pub(crate) struct Cli {
 /// The subcommands, one file each.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Completions(completions::Args),
     Config(config::Args),
     Ctl(ctl::Args),
     Demo(demo::Args),
@@ -49,6 +50,36 @@ pub(crate) enum Command {
     Verify(verify::Args),
     #[command(hide = true)]
     GenDocs(gen_docs::Args),
+}
+
+impl Command {
+    /// Whether a signal may end it anywhere: it changes nothing, or what a crash leaves of it is as good.
+    pub(crate) fn only_looks(&self) -> bool {
+        match self {
+            Self::Completions(_)
+            | Self::Config(_)
+            | Self::Ctl(_)
+            | Self::Explain(_)
+            | Self::GenDocs(_)
+            | Self::Inspect(_)
+            | Self::Journal(_)
+            | Self::Status(_)
+            // A snapshot that was not finished is none, and goes with the next opening.
+            | Self::Snapshot(_) => true,
+            Self::Rollback(args) => !args.apply,
+            Self::Demo(_)
+            | Self::Digest(_)
+            | Self::Export(_)
+            | Self::Gen(_)
+            | Self::Import(_)
+            | Self::Plan(_)
+            | Self::Reconcile(_)
+            | Self::Replay(_)
+            | Self::Run(_)
+            | Self::Top(_)
+            | Self::Verify(_) => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use crate::{table, units};
 
 /// Make an exported state the state of a home, whole or not at all.
 ///
-/// Without --apply it only says what is in the export. The home may be empty; a state that it has is replaced. The node must
+/// Without --apply it says what is in the export and reads every chunk, and changes nothing. The home may be empty; a state that it has is replaced. The node must
 /// not be running. Every chunk is checked, all hashes are computed from what is in them, and the result is compared with
 /// the app hash before anything is replaced. Name the app hash that the chain has for that height: without it the export is
 /// only held against itself. An import that was interrupted goes on behind the last chunk that was taken.
@@ -102,9 +102,14 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
             output::note("import: stopped by a signal, the state is as it was; the same command goes on");
             return Ok(exit);
         }
-    } else if let Some(TrustedHash(expected)) = args.app_hash {
-        let manifest = exported.manifest();
-        manifest.check_trusted(expected)?;
+    } else {
+        if let Some(TrustedHash(expected)) = args.app_hash {
+            exported.manifest().check_trusted(expected)?;
+        }
+        if let Some(exit) = look(&exported, signals)? {
+            output::note("import: stopped by a signal, nothing was changed");
+            return Ok(exit);
+        }
     }
     output::print(&ImportReport::new(args, &exported, chunks_before, began.elapsed()), output)?;
     Ok(Exit::Ok)
@@ -117,6 +122,19 @@ fn hook(args: &Args) -> ferry::RestoreHook {
             raise(signal).expect("a process may send itself a signal");
         }
     })
+}
+
+/// Reads all chunks; the exit of a signal that came meanwhile.
+fn look(exported: &Exported, signals: &Signals) -> anyhow::Result<Option<Exit>> {
+    let mut shown = Progress::start("import", "chunks", Some(exported.manifest().chunk_count().into()));
+    let checked = exported.check(&mut |chunks| {
+        shown.set(chunks.into(), "");
+        if signals.received().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    match (checked, signals.received()) {
+        (Err(error), Some(exit)) if error.kind() == ferry::ErrorKind::Cancelled => Ok(Some(exit)),
+        (checked, _) => Ok(checked.map(|()| None)?),
+    }
 }
 
 /// Takes all chunks and replaces the state; the exit of a signal that came before that.

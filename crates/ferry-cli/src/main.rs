@@ -12,6 +12,7 @@
 
 mod blocks;
 mod cli;
+mod completions;
 mod config;
 mod ctl;
 mod demo;
@@ -61,15 +62,25 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            output::note(&format!("error: {error:#}"));
+            output::note(&format!("error: {}", told(&error)));
             Exit::of_error(&error).into()
         }
     }
 }
 
+/// An error and its causes in a line; a cause that the one above has quoted already is not told again.
+fn told(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .skip(1)
+        .map(ToString::to_string)
+        .fold(error.to_string(), |told, cause| if told.ends_with(&cause) { told } else { format!("{told}: {cause}") })
+}
+
 fn run(cli: &Cli) -> anyhow::Result<Exit> {
-    let signals = Signals::install()?;
+    let signals = if cli.command.only_looks() { Signals::install_for_looking()? } else { Signals::install()? };
     match &cli.command {
+        Command::Completions(args) => completions::run(args),
         Command::Config(args) => config::run(args, cli.output),
         Command::Ctl(args) => ctl::run(args, cli.output),
         Command::Demo(args) => demo::run(args, cli.output, &signals),
@@ -83,7 +94,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(args, cli.output, &signals),
         Command::Reconcile(args) => reconcile::run(args, cli.output, &signals),
         Command::Replay(args) => replay::run(args, cli.output, &signals),
-        Command::Rollback(args) => rollback::run(args, cli.output),
+        Command::Rollback(args) => rollback::run(args, cli.output, &signals),
         Command::Run(args) => run::run(args, cli.output, &signals),
         Command::Snapshot(args) => snapshot::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),

@@ -54,8 +54,13 @@ pub(crate) fn print<R: Report>(report: &R, output: Output) -> io::Result<()> {
 /// As [`print`].
 pub(crate) fn text(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        // Whoever read it has seen enough, as `head` does; the exit code says the rest.
+    unless_gone(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+}
+
+/// What became of writing to stdout, where a reader that is gone is no error: they have seen enough, as `head` does, and the
+/// exit code says the rest.
+pub(crate) fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+    match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }

@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::home;
 use crate::output::{self, Output, Report};
 use crate::settings::NodeArgs;
+use crate::signals::Signals;
 use crate::{table, units};
 
 /// Go back to an earlier block: undo FlatKV's later blocks and cut memiavl's log.
@@ -27,7 +28,7 @@ pub(crate) struct Args {
     to: u64,
     /// Do it. The later blocks are gone then.
     #[arg(long)]
-    apply: bool,
+    pub(crate) apply: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -45,13 +46,16 @@ struct RollbackReport {
 ///
 /// # Errors
 /// A home that does not open, a block that cannot be gone back to, I/O.
-pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
+pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let options = args.node.options()?;
     let home = &args.node.home;
     home::require_state(home)?;
     let plan =
         if args.apply { ferry::roll_back(home, args.to, &options)? } else { ferry::plan_rollback(home, args.to)? };
+    if args.apply && signals.received().is_some() {
+        output::note("rollback: a signal came; it was finished, since half a rollback is none");
+    }
     output::print(&report(plan, args.apply, began.elapsed()), output)?;
     Ok(Exit::Ok)
 }

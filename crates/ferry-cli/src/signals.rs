@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first asks for a clean stop between two blocks, the second ends the process at once.
+//! SIGINT and SIGTERM: the first asks for a clean stop between two blocks, the second ends the process at once. A command that
+//! only looks has nothing to finish, and ends at the first.
 
 use std::io;
 use std::sync::Arc;
@@ -16,10 +17,19 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Takes both signals over for the rest of the process.
+    /// Takes both signals over for the rest of the process, for a command that asks for them.
     pub(crate) fn install() -> io::Result<Self> {
+        Self::take(false)
+    }
+
+    /// Takes both signals over for a command that has nothing to finish: the first ends it, with the exit code of its kind.
+    pub(crate) fn install_for_looking() -> io::Result<Self> {
+        Self::take(true)
+    }
+
+    fn take(armed: bool) -> io::Result<Self> {
         let signals = Self::default();
-        let armed = Arc::new(AtomicBool::new(false));
+        let armed = Arc::new(AtomicBool::new(armed));
         for signal in [SIGINT, SIGTERM] {
             // The order matters: the first signal arms the flag that the second one finds set.
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&armed))?;

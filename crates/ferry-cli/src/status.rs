@@ -1,10 +1,12 @@
 //! `ferry status`: how far the migration has come. Reads only, and writes nothing below the home.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ferry::control::{self, Command, Running, socket_path};
-use ferry::migrate_core::LAST_VERSION;
-use ferry::{Boundary, State, Status};
+use ferry::memiavl::LockState;
+use ferry::migrate_core::{LAST_VERSION, Route};
+use ferry::{Boundary, Home, HomeJournal, State, Status, journal_pace};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -18,7 +20,7 @@ use crate::{status_line, table, units};
 ///
 /// The figures are exact: a moved key has left memiavl, and memiavl counts its keys. A run that answers at its control
 /// socket is asked, and says rate, ETA and why it does not move too; otherwise the home is looked at, beside whoever runs
-/// it. Nothing is written.
+/// it: rate and ETA are those of the minute before its last block then. Nothing is written.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Example:\n  ferry status --home DIR --output json")]
 pub(crate) struct Args {
@@ -37,8 +39,10 @@ struct StatusReport {
     /// A [`State`]; `unknown` where nobody who runs the home was asked and its mode does not say.
     state: &'static str,
     reason: String,
+    /// From disk: over the minute before the last block, by the journal.
     keys_per_second: Option<f64>,
     eta_seconds: Option<f64>,
+    last_block_seconds: Option<f64>,
     height: u64,
     memiavl_height: Option<u64>,
     flatkv_height: Option<u64>,
@@ -83,12 +87,40 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
         Some(told) => told,
         None => (ferry::inspect(home, &options.modules)?, None),
     };
-    output::print(&StatusReport::new(status, running.as_ref(), home::sizes(home)?), output)?;
+    let source = match running {
+        Some(running) => Source::Run(Box::new(running)),
+        None => Source::Disk { pace: Pace::of(home)?, writer: Home::locate(home).writer()? },
+    };
+    output::print(&StatusReport::new(status, &source, home::sizes(home)?), output)?;
     Ok(Exit::Ok)
 }
 
+/// Who says so.
+enum Source {
+    Run(Box<Running>),
+    Disk { pace: Option<Pace>, writer: LockState },
+}
+
+/// How fast the home's last blocks moved keys, and how long ago that was.
+#[derive(Clone, Copy)]
+struct Pace {
+    keys_per_second: f64,
+    last_block_seconds: f64,
+}
+
+impl Pace {
+    fn of(home: &Path) -> Result<Option<Self>, ferry::Error> {
+        let Some(journal) = HomeJournal::open(home)? else { return Ok(None) };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        Ok(journal_pace(journal.lines(0))?.map(|pace| Self {
+            keys_per_second: pace.keys_per_second,
+            last_block_seconds: now.saturating_sub(pace.last_unix_ms.into()) as f64 / 1e3,
+        }))
+    }
+}
+
 /// What a run says of itself; none if nobody listens, or nobody who can be understood.
-fn ask(path: &std::path::Path) -> Result<Option<Running>, ferry::Error> {
+fn ask(path: &Path) -> Result<Option<Running>, ferry::Error> {
     match control::ask(path, Command::Status) {
         Ok(running) => Ok(Some(running)),
         // A home with a long path has its socket elsewhere, if it has one.
@@ -101,8 +133,16 @@ fn ask(path: &std::path::Path) -> Result<Option<Running>, ferry::Error> {
     }
 }
 
+/// Keys that the migration under way has left to move; none while none is.
+fn keys_to_go(status: &Status) -> Option<u64> {
+    status.mode.migration()?;
+    let next = status.mode.next()?;
+    let moving = status.modules.iter().filter(|module| next.route(&module.name) == Route::New);
+    Some(moving.map(|module| module.remaining).sum())
+}
+
 /// What the home alone says of the migration's state.
-fn state_on_disk(status: &Status) -> (&'static str, String) {
+fn state_on_disk(status: &Status, pace: Option<Pace>, writer: &LockState) -> (&'static str, String) {
     if status.version.max(if status.mode.migration().is_none() { status.mode.base_version() } else { 0 })
         >= LAST_VERSION
     {
@@ -113,17 +153,30 @@ fn state_on_disk(status: &Status) -> (&'static str, String) {
             let reason = format!("nothing is left to move in this mode; a step to {next} goes on");
             (State::WaitingForModeStep.as_str(), reason)
         }
-        None => ("unknown", "no run answers at the control socket, these figures are from disk".to_owned()),
+        None => {
+            let who = match writer {
+                LockState::Held(Some(holder)) => format!("process {} has the home open", holder.pid),
+                LockState::Free => "nobody has the home open".to_owned(),
+                _ => "a process has the home open".to_owned(),
+            };
+            let ago = pace.and_then(|pace| Duration::try_from_secs_f64(pace.last_block_seconds).ok());
+            let last = ago.map(|ago| format!(", the last block was {} ago", units::span(ago))).unwrap_or_default();
+            ("unknown", format!("{who}, and no run answers at the control socket{last}"))
+        }
     }
 }
 
 impl StatusReport {
-    fn new(status: Status, running: Option<&Running>, disk: DiskSizes) -> Self {
-        let progress = running.map(|running| &running.progress);
-        let (state, reason) = match progress {
-            Some(progress) => (progress.state.as_str(), progress.reason.clone()),
-            None => state_on_disk(&status),
+    fn new(status: Status, source: &Source, disk: DiskSizes) -> Self {
+        let (running, progress, pace) = match source {
+            Source::Run(running) => (Some(running), Some(&running.progress), None),
+            Source::Disk { pace, .. } => (None, None, pace.filter(|_| keys_to_go(&status).is_some())),
         };
+        let (state, reason) = match source {
+            Source::Run(running) => (running.progress.state.as_str(), running.progress.reason.clone()),
+            Source::Disk { pace, writer } => state_on_disk(&status, *pace, writer),
+        };
+        let eta = pace.zip(keys_to_go(&status)).map(|(pace, keys)| keys as f64 / pace.keys_per_second);
         let modules = status.modules.into_iter().map(|module| Module {
             moved_percent: units::percent(module.moved, module.moved.saturating_add(module.remaining)),
             name: module.name,
@@ -135,8 +188,14 @@ impl StatusReport {
             process_id: running.map(|running| running.process_id),
             state,
             reason,
-            keys_per_second: progress.map(|progress| progress.keys_per_second),
-            eta_seconds: progress.and_then(|progress| progress.eta_seconds),
+            keys_per_second: progress
+                .map(|progress| progress.keys_per_second)
+                .or(pace.map(|pace| pace.keys_per_second)),
+            // A rate of nothing leads nowhere.
+            eta_seconds: progress.and_then(|progress| progress.eta_seconds).or(eta.filter(|eta| eta.is_finite())),
+            last_block_seconds: progress
+                .and_then(|progress| progress.last_block_seconds)
+                .or(pace.map(|pace| pace.last_block_seconds)),
             height: status.height,
             memiavl_height: status.memiavl_height,
             flatkv_height: status.flatkv_height,

@@ -1,9 +1,12 @@
-//! `ferry export`: writes the state of the last block as a portable stream.
+//! `ferry export`: writes the state of the last block as a portable stream, or makes a home of it beside the node's.
+
+mod checkpoint;
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use ferry::{DEFAULT_CHUNK_BYTES, ErrorKind, ExportProgress, ExportReport, Source, export};
 use serde::Serialize;
 
@@ -20,16 +23,28 @@ use crate::{table, units};
 /// A node may run at the home: the state is that of the block that it had when the export began. Nothing below the home is
 /// written. Two nodes of a chain at one height write the same chunks. An export that was interrupted goes on behind its last
 /// whole chunk as long as the home is at the same block.
+///
+/// With --checkpoint: a home of its own at that block, for this machine. What is never written again is shared by hard links,
+/// so that it costs little where it lies on the same disk. A running `ferry run` makes it between two blocks; the home of a
+/// stopped node is opened for it, which finishes what a crash has left there.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_long_help = "Example:\n  ferry export --home DIR --to /backup/state\n  ferry export --home DIR --to /backup/state --height 1200000"
-)]
+#[command(after_long_help = "\
+Example:
+  ferry export --home DIR --to /backup/state
+  ferry export --home DIR --to /backup/state --height 1200000
+  ferry export --home DIR --checkpoint BESIDE")]
 pub(crate) struct Args {
     #[command(flatten)]
     node: NodeArgs,
     /// Where the export goes: a new or empty directory, or one with an unfinished export of the same block.
-    #[arg(long, value_name = "DIR")]
-    to: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "checkpoint")]
+    to: Option<PathBuf>,
+    /// Make a home at the last block here instead, in a new or empty directory outside of the home.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["to", "height", "chunk_bytes"])]
+    checkpoint: Option<PathBuf>,
+    /// With --checkpoint: the control socket of the run; by default data/state_commit/ferry.sock in the home.
+    #[arg(long, value_name = "PATH", requires = "checkpoint")]
+    socket: Option<PathBuf>,
     /// The block that the home must be at; another one is refused.
     #[arg(long, value_name = "HEIGHT")]
     height: Option<u64>,
@@ -64,6 +79,10 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
     let began = Instant::now();
     args.node.settings()?;
     home::require_state(&args.node.home)?;
+    if let Some(to) = &args.checkpoint {
+        return checkpoint::run(args, to, output, signals);
+    }
+    let to = args.to.as_deref().context("name a directory with --to")?;
     let source = Source::of_home(&args.node.home, args.height)?;
     let mut shown: Option<Progress> = None;
     let mut progress = |now: ExportProgress| {
@@ -71,7 +90,7 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         shown.set(now.records, &units::bytes(now.stream_bytes));
         if signals.received().is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    let exported = export(&source, &args.to, args.chunk_bytes, &mut progress);
+    let exported = export(&source, to, args.chunk_bytes, &mut progress);
     drop(shown);
     let report = match (exported, signals.received()) {
         (Ok(report), _) => report,
@@ -81,12 +100,12 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         }
         (Err(error), _) => return Err(error.into()),
     };
-    output::print(&Written::new(args, &report, began.elapsed()), output)?;
+    output::print(&Written::new(to, &report, began.elapsed()), output)?;
     Ok(Exit::Ok)
 }
 
 impl Written {
-    fn new(args: &Args, report: &ExportReport, elapsed: Duration) -> Self {
+    fn new(to: &Path, report: &ExportReport, elapsed: Duration) -> Self {
         let manifest = &report.manifest;
         Self {
             height: manifest.height,
@@ -101,7 +120,7 @@ impl Written {
             chunk_file_bytes: report.chunk_file_bytes,
             memiavl: manifest.has_memiavl,
             flatkv: manifest.has_flatkv(),
-            path: args.to.display().to_string(),
+            path: to.display().to_string(),
             elapsed_seconds: elapsed.as_secs_f64(),
         }
     }

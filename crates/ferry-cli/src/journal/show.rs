@@ -62,11 +62,18 @@ pub(super) fn export(args: &ExportArgs) -> anyhow::Result<Exit> {
     args.node.settings()?;
     let journal = open(&args.node.home)?;
     let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let mut write = |line: &JournalLine| -> io::Result<()> {
+        serde_json::to_writer(&mut stdout, &Headed::new(line))?;
+        stdout.write_all(b"\n")
+    };
+    let mut written = Ok(());
     for line in journal.lines(args.from) {
-        serde_json::to_writer(&mut stdout, &Headed::new(&line?)).map_err(io::Error::from)?;
-        stdout.write_all(b"\n")?;
+        written = write(&line?);
+        if written.is_err() {
+            break;
+        }
     }
-    stdout.flush()?;
+    output::unless_gone(written.and_then(|()| stdout.flush()))?;
     Ok(Exit::Ok)
 }
 

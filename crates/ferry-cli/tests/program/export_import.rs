@@ -50,6 +50,7 @@ fn a_life_goes_on_equal_from_an_imported_state() {
     let done = run(&[&import[..], &["--apply", "--output", "json"]].concat()).json(0);
     assert_eq!((&done["applied"], &done["app_hash_trusted"]), (&true.into(), &true.into()));
     assert_eq!(height(&home), first);
+    assert_eq!(run(&["verify", "--home", home.text()]).code, 0, "also right behind the import, in mid-migration");
     let blocks = fixture("small/blocks.jsonl.gz");
     let blocks = blocks.to_str().expect("UTF-8");
     let replayed = run(&["replay", "--home", home.text(), "--blocks", blocks, "--output", "json"]).json(0);
@@ -67,6 +68,50 @@ fn an_export_and_an_import_take_names_alone() {
     let status = ferry(&["status", "--home", "new", "--output", "json"]).current_dir(place.path()).output();
     let status: serde_json::Value = serde_json::from_slice(&status.expect("the program starts").stdout).expect("JSON");
     assert_eq!(status["height"], first);
+}
+
+#[test]
+fn a_checkpoint_of_a_stopped_home_goes_on_equal_and_both_are_whole() {
+    let (home, _, first) = exported();
+    let place = Home::empty();
+    let beside = place.path().join("beside");
+    let beside = beside.to_str().expect("UTF-8");
+    let made = run(&["export", "--home", home.text(), "--checkpoint", beside, "--output", "json"]).json(0);
+    assert_eq!((&made["height"], &made["source"]), (&first.into(), &"disk".into()));
+    let digest = |home: &str| run(&["digest", "--home", home, "--output", "json"]).json(0)["digest"].clone();
+    assert!(digest(beside).is_string());
+    assert_eq!(digest(beside), digest(home.text()));
+    let blocks = fixture("small/blocks.jsonl.gz");
+    let blocks = blocks.to_str().expect("UTF-8");
+    let replayed = run(&["replay", "--home", beside, "--blocks", blocks, "--output", "json"]).json(0);
+    assert_eq!(replayed["last_height"], 175);
+    for home in [beside, home.text()] {
+        assert_eq!(run(&["verify", "--home", home]).code, 0);
+    }
+    assert_eq!(height(&home), first, "what was done to one is not done to the other");
+    let inside = home.path().join("inside");
+    run(&["export", "--home", home.text(), "--checkpoint", inside.to_str().expect("UTF-8")]).refused(2, "must not lie");
+    run(&["export", "--home", home.text()]).refused(2, "--to");
+}
+
+#[test]
+fn a_dry_run_finds_a_damaged_and_a_missing_chunk() {
+    let (_from, export, _) = exported();
+    let home = Home::empty();
+    let import = ["import", "--home", home.text(), "--from", export.text()];
+    let entries = std::fs::read_dir(export.path()).expect("lists").map(|entry| entry.expect("lists").path());
+    let mut chunks: Vec<_> = entries.filter(|path| path.to_string_lossy().contains("chunk")).collect();
+    chunks.sort();
+    let sound = std::fs::read(&chunks[1]).expect("reads");
+    let mut damaged = sound.clone();
+    *damaged.last_mut().expect("a byte") ^= 1;
+    std::fs::write(&chunks[1], damaged).expect("writes");
+    run(&import).refused(4, "index=1");
+    std::fs::remove_file(&chunks[1]).expect("removes");
+    run(&import).refused(6, "No such file");
+    std::fs::write(&chunks[1], sound).expect("writes");
+    assert_eq!(run(&import).code, 0);
+    assert_eq!(std::fs::read_dir(home.path()).expect("lists").count(), 0);
 }
 
 #[test]
@@ -113,7 +158,9 @@ fn an_interrupt_stops_cleanly_and_the_import_goes_on() {
     let import = ["import", "--home", home.text(), "--from", export.text(), "--apply", "--output", "json"];
     let stopped = run(&[&import[..], &["--interrupt-at", "restore::noted"]].concat());
     assert_eq!((stopped.code, stopped.stdout.as_str()), (130, ""), "{}", stopped.stderr);
+    let dry: Vec<_> = import.into_iter().filter(|word| *word != "--apply").collect();
+    assert_eq!(run(&dry).json(0)["applied"], false);
     let done = run(&import).json(0);
-    assert_eq!(done["chunks_before"], 1);
+    assert_eq!(done["chunks_before"], 1, "a look in between clears nothing away");
     assert_eq!(height(&home), first);
 }

@@ -2,7 +2,10 @@
 
 mod common;
 
+mod completions;
+mod every;
 mod export_import;
+mod full_disk;
 mod looking;
 mod made_up_state;
 mod plan;

@@ -138,7 +138,7 @@ fn a_run_is_paused_changed_resumed_and_stopped_from_outside() {
     assert!(first["progress"]["reason"].as_str().expect("a reason").contains("every 3600.0 s"), "{first}");
 
     let paused = ctl(&home, &["pause"]);
-    assert_eq!(paused["paused"], true);
+    assert_eq!((&paused["paused"], &paused["progress"]["state"]), (&true.into(), &"paused".into()), "{paused}");
     let line = waiting.says("paused");
     assert!(line.contains("remaining, ETA unknown") && line.contains("resume"), "{line}");
     assert_eq!(ctl(&home, &["status"])["progress"]["state"], "paused");
@@ -207,10 +207,20 @@ fn status_and_top_ask_the_run_and_agree_with_the_disk() {
 
     let looked = status(&home);
     assert_eq!((&looked["source"], &looked["process_id"]), (&"disk".into(), &Value::Null));
+    assert!(looked["reason"].as_str().expect("a reason").starts_with("nobody has the home open"), "{looked}");
+    assert!(looked["keys_per_second"].is_null() && looked["eta_seconds"].is_null(), "one block has no pace: {looked}");
     for field in ["height", "write_mode", "migration_version", "boundary", "flatkv_root", "modules"] {
         assert_eq!(told[field], looked[field], "{field}");
     }
     run(&["top", "--home", text(&home)]).refused(2, "no process runs this node");
+
+    drive(&home, &["--batch-keys", "100", "--blocks", "4", "--blocks-per-second", "20"]).json(7);
+    let looked = status(&home);
+    let figure = |name: &str| looked[name].as_f64().unwrap_or_else(|| panic!("{name}: {looked}"));
+    assert!(figure("keys_per_second") > 0.0 && figure("last_block_seconds") < 600.0);
+    let evm = looked["modules"].as_array().expect("modules").iter().find(|module| module["name"] == "evm");
+    let left = evm.and_then(|evm| evm["remaining_keys"].as_f64()).expect("a count");
+    assert!((figure("eta_seconds") * figure("keys_per_second") - left).abs() < 1.0, "{looked}");
 }
 
 /// What `ferry top` writes to a terminal when these keys are pressed, and how it ends.
@@ -255,6 +265,29 @@ fn top_ends_with_q_and_with_an_interrupt_and_gives_the_terminal_back() {
     let (shown, ended) = top(&home, 60, b"q");
     assert_eq!(ended, Some(0), "it waits for a run to come back: {shown:?}");
     assert!(shown.contains("no answer"), "{shown:?}");
+}
+
+#[test]
+fn a_run_makes_a_checkpoint_between_two_blocks_and_goes_on() {
+    let (home, place) = (home(), tempfile::tempdir().expect("a directory"));
+    let beside = place.path().join("beside");
+    let beside = beside.to_str().expect("UTF-8");
+    let checkpoint = |to: &str| run(&["export", "--home", text(&home), "--checkpoint", to, "--output", "json"]);
+    let waiting = Waiting::start(&home, &["--batch-keys", "100"]);
+    let made = checkpoint(beside).json(0);
+    let now = ctl(&home, &["status"]);
+    assert_eq!((&made["source"], &made["height"]), (&"socket".into(), &now["progress"]["height"]));
+    checkpoint(beside).refused(8, "not empty");
+    checkpoint(place.path().join("nowhere/beside").to_str().expect("UTF-8")).refused(6, "nowhere");
+    assert_eq!(run(&["verify", "--home", beside]).code, 0);
+    ctl(&home, &["stop"]);
+    let stopped = waiting.ended().json(7);
+    assert_eq!(stopped["app_hash"], made["app_hash"]);
+
+    // Both lead to the same, and each by itself.
+    let ended = run(&["run", "--home", beside, "--batch-keys", "700", "--output", "json"]).json(0);
+    assert_eq!(status(&home)["height"], made["height"]);
+    assert_eq!(drive(&home, &["--batch-keys", "700"]).json(0)["app_hash"], ended["app_hash"]);
 }
 
 #[test]

@@ -1,11 +1,28 @@
-//! The first signal ends a run between two blocks, with its own exit code and a node that goes on from there.
+//! The first signal ends a run between two blocks, with its own exit code and a node that goes on from there; any command
+//! may get one at any moment, or two.
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use crate::common::{Home, Recording, ferry, run};
+use crate::every::{Call, Place};
+use crate::writes_nothing::tree;
 use serde_json::Value;
+
+/// Sends a signal; whether it found somebody.
+fn send(signal: &str, child: &Child) -> bool {
+    // The shell's own kill: the program of that name is in a package that a small Debian does not have.
+    let id = child.id().to_string();
+    Command::new("sh")
+        .args(["-c", r#"kill "$0" "$1" 2>/dev/null"#, signal, &id])
+        .status()
+        .expect("a shell runs")
+        .success()
+}
 
 /// Sends `signal` while a replay waits for its next line in a pipe, then lets it have that line.
 fn stopped_by(signal: &str, code: i32) {
@@ -22,10 +39,7 @@ fn stopped_by(signal: &str, code: i32) {
     for line in before {
         writeln!(writer, "{line}").expect("the program reads");
     }
-    // The shell's own kill: the program of that name is in a package that a small Debian does not have.
-    let sent = Command::new("sh").args(["-c", r#"kill "$0" "$1""#, signal, &child.id().to_string()]).status();
-    let sent = sent.expect("a shell runs");
-    assert!(sent.success());
+    assert!(send(signal, &child));
     // The signal arrives before this line can, so the run ends with this block at the latest. It may be over already.
     writeln!(writer, "{}", after[0]).ok();
     let ended = crate::common::Ended::from(child.wait_with_output().expect("ends"));
@@ -47,4 +61,65 @@ fn an_interrupt_stops_cleanly() {
 #[test]
 fn a_termination_stops_cleanly() {
     stopped_by("-TERM", 143);
+}
+
+/// Starts a call, sends these signals some time later, one right behind the other, and waits for its end.
+fn disturbed(call: &Call, after: Duration, signals: &[&str]) -> ExitStatus {
+    let mut command = ferry(&call.words());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+    thread::sleep(after);
+    for signal in signals {
+        send(signal, &child);
+    }
+    child.wait().expect("ends")
+}
+
+/// Disturbs every call, and looks at what it leaves; how many ended by their signal.
+fn disturb_all(place: &Place, after: Duration, signals: &[&str], code: i32) -> usize {
+    let looked_at = tree(place.home().path());
+    let mut disturbed_calls = 0;
+    for call in place.calls() {
+        let ended = disturbed(&call, after, signals);
+        // Before the program has taken its signals over they end it as any other program.
+        let is_own = ended.code() == Some(call.code);
+        let is_stopped = ended.code() == Some(code) || matches!(ended.signal(), Some(2 | 15));
+        assert!(is_own || is_stopped, "{after:?} {signals:?} {call:?}: {ended:?}");
+        assert_eq!(tree(place.home().path()), looked_at, "{after:?} {signals:?} {call:?} changed a home that it reads");
+        if let Some(home) = &call.changes {
+            let verified = run(&["verify", "--home", home]);
+            // A node that died between the commits of its stores is to be opened once.
+            assert!(matches!(verified.code, 0 | 7), "{after:?} {signals:?} {call:?}: {verified:?}");
+        }
+        if is_own {
+            continue;
+        }
+        disturbed_calls += 1;
+        // What makes a home begins with none; everything else goes on, or begins again.
+        if !matches!(call.words[0].as_str(), "gen" | "demo") {
+            let again = run(&call.words());
+            assert_eq!(again.code, call.code, "{after:?} {signals:?} {call:?}, again: {}", again.stderr);
+        }
+    }
+    disturbed_calls
+}
+
+#[test]
+fn an_interrupt_at_any_moment_of_any_command_leaves_what_can_be_gone_on_from() {
+    let place = Place::make();
+    let mut disturbed_calls = 0;
+    for after_ms in [1, 5, 20, 60, 150] {
+        disturbed_calls += disturb_all(&place, Duration::from_millis(after_ms), &["-INT"], 130);
+    }
+    assert!(disturbed_calls > 20, "only {disturbed_calls} were caught at work");
+    disturb_all(&place, Duration::from_millis(20), &["-TERM"], 143);
+}
+
+#[test]
+fn two_interrupts_at_any_moment_of_any_command_are_no_worse_than_a_crash() {
+    let place = Place::make();
+    let mut disturbed_calls = 0;
+    for after_ms in [5, 20, 60] {
+        disturbed_calls += disturb_all(&place, Duration::from_millis(after_ms), &["-INT", "-INT"], 130);
+    }
+    assert!(disturbed_calls > 10, "only {disturbed_calls} were caught at work");
 }
