@@ -19,4 +19,5 @@ mod run_offline;
 mod settings;
 mod signals;
 mod streams;
+mod walk_through;
 mod writes_nothing;
