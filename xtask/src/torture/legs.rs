@@ -4,8 +4,12 @@ use serde_json::{Map, Value, json};
 
 /// `new` added to what was kept of a layer; alone, if nothing was, or if it repeats the seed of a leg that is kept.
 ///
-/// Numbers are added, lists put behind each other, and everything else is the newer leg's.
+/// Numbers are added, lists put behind each other, and everything else is the newer leg's. Fuzzers are kept by name: of one
+/// that ran in both the newer run counts.
 pub(super) fn join(kept: Value, new: Value) -> Value {
+    if let (Some(before), Some(after)) = (kept["targets"].as_array(), new["targets"].as_array()) {
+        return of_targets(before, after, &kept, &new);
+    }
     let seeds = |report: &Value| report["legs"].as_array().cloned().unwrap_or_else(|| vec![report["seed"].clone()]);
     // What a fuzzer or a damaged byte meets has no seed to speak of: the newer run is the one that counts.
     let adds_up = kept["violations"].is_array() && kept["targets"].is_null() && kept["ledger"].is_null();
@@ -25,6 +29,27 @@ pub(super) fn join(kept: Value, new: Value) -> Value {
     }
     joined.insert("legs".to_owned(), json!(legs));
     Value::Object(joined)
+}
+
+fn of_targets(before: &[Value], after: &[Value], kept: &Value, new: &Value) -> Value {
+    let ran_again = |row: &&Value| !after.iter().any(|newer| newer["target"] == row["target"]);
+    let mut targets: Vec<Value> = before.iter().filter(ran_again).chain(after).cloned().collect();
+    targets.sort_by(|a, b| a["target"].as_str().cmp(&b["target"].as_str()));
+    let numbers = |name: &str| targets.iter().map(|row| row[name].as_u64().unwrap_or_default()).collect::<Vec<_>>();
+    let (seconds, executions) = (numbers("seconds"), numbers("executions"));
+    let both = [kept, new];
+    let violations = both.iter().flat_map(|report| report["violations"].as_array().into_iter().flatten());
+    json!({
+        "schema_version": new["schema_version"], "layer": new["layer"], "seed": new["seed"],
+        "seconds": seconds.iter().sum::<u64>(),
+        "figures": {
+            "targets": targets.len(),
+            "executions": executions.iter().sum::<u64>(),
+            "shortest_target_seconds": seconds.iter().min(),
+        },
+        "violations": violations.cloned().collect::<Vec<_>>(),
+        "targets": targets,
+    })
 }
 
 fn sum(a: Value, b: &Value) -> Value {
@@ -76,8 +101,20 @@ mod tests {
 
     #[test]
     fn what_is_complete_in_itself_is_replaced() {
-        let fuzz = json!({"layer": "fuzz", "seed": 1, "targets": [], "violations": []});
-        let newer = json!({"layer": "fuzz", "seed": 2, "targets": [], "violations": []});
-        assert_eq!(join(fuzz, newer.clone()), newer);
+        let damage = json!({"layer": "damage", "seed": 1, "ledger": [], "violations": []});
+        let newer = json!({"layer": "damage", "seed": 2, "ledger": [], "violations": []});
+        assert_eq!(join(damage, newer.clone()), newer);
+    }
+
+    #[test]
+    fn fuzzers_are_kept_by_name_and_the_newer_run_of_one_counts() {
+        let row = |target: &str, seconds: u64, executions: u64| json!({"target": target, "seconds": seconds, "executions": executions});
+        let fuzz = |seed: u64, targets: &[Value], violations: &[&str]| json!({"schema_version": 1, "layer": "fuzz", "seed": seed, "targets": targets, "violations": violations});
+        let kept = fuzz(1, &[row("boundary", 601, 70), row("messages", 601, 10)], &["old"]);
+        let joined = join(kept, fuzz(2, &[row("boundary", 600, 7), row("http", 610, 3)], &["new"]));
+        assert_eq!(joined["targets"], json!([row("boundary", 600, 7), row("http", 610, 3), row("messages", 601, 10)]));
+        let figures = json!({"targets": 3, "executions": 20, "shortest_target_seconds": 600});
+        assert_eq!((&joined["figures"], &joined["seconds"]), (&figures, &json!(1811)));
+        assert_eq!(joined["violations"], json!(["old", "new"]), "what was found stays found");
     }
 }
