@@ -117,7 +117,7 @@ fn a_checkpoint_is_a_home_that_verifies_and_whose_rollback_says_how_far_it_leads
     node.close().expect("closes");
 
     let modules = common::MODULES.map(str::to_owned);
-    let request = VerifyRequest { checks: Check::ALL.to_vec(), threads: 1, candidates_max: 0 };
+    let request = VerifyRequest { checks: Check::ALL.to_vec(), threads: 1, candidates_max: 0, progress_file: None };
     let go_on = &mut |_| std::ops::ControlFlow::Continue(());
     let report = ferry::verify_home(&to, &modules, &request, &mut |_| Ok(()), go_on).expect("reads");
     assert!(report.is_clean(), "{report:?}");
