@@ -55,12 +55,12 @@ pub(super) fn is_hole(file: &File, length: u64, offset: u64) -> io::Result<bool>
     Ok(false)
 }
 
-/// Whether the app hash that ends an entry at `end` is zeros from the beginning of a page on: that page was never written.
-/// Fewer zeros than eight are what a hash may end with by chance.
+/// Whether the app hash that ends an entry at `end` is zeros from the beginning of a page on: that page was never written. Where
+/// no page begins in the hash, nothing was lost of it. Fewer zeros than eight are what a hash may end with by chance.
 pub(super) fn is_cut(app_hash: &AppHash, end: u64) -> bool {
     let zeros = app_hash.iter().rev().take_while(|byte| **byte == 0).count() as u64;
     let in_last_page = (end - 1) % PAGE_BYTES + 1;
-    zeros >= ZEROS_MIN && zeros >= in_last_page.min(app_hash.len() as u64)
+    zeros >= ZEROS_MIN && zeros >= in_last_page
 }
 
 /// Whether an entry can be read anywhere behind `offset`, where the entry of `version` should stand; none if it is the first.
