@@ -59,12 +59,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     run::check(&mut command)
 }
 
-/// The short scenario, for `cargo xtask test`: skipped, and said so, where there is no Go. Always the same seed.
-pub(crate) fn smoke() -> Result<()> {
-    let passed_on = ["--keys", "3000"].map(str::to_owned).to_vec();
-    run(&Arguments { scenario: Vec::new(), seed: Some(1), seeds: 1, smoke: true, if_possible: true, passed_on })
-}
-
 fn has_go() -> bool {
     Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
 }

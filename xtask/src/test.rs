@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{chain, generate, one_rocksdb, run, setup, tidy, torture};
+use crate::{generate, one_rocksdb, run, setup, tidy, torture};
 
 /// Packages of tests that are workspaces of their own, so that what they need does not reach RocksDB's build.
 const CHECKS: [(&str, &str); 2] = [
@@ -60,8 +60,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     step("torture, the quick part of it");
     torture::quick()?;
-    step("chain, the smoke of it");
-    chain::smoke()?;
     step("tests");
     let counts = tests(&mut run::cargo(test_words(&arguments.passed_on)))?;
     println!("{counts}");
