@@ -1,1 +1,3 @@
-//! Criterion benchmarks of the parts.
+//! What the criterion benchmarks of the parts share.
+
+pub mod fixture;

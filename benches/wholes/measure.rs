@@ -4,39 +4,59 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-/// Durations of one kind.
-#[derive(Default)]
-pub(crate) struct Times(Vec<Duration>);
+/// A longer time counts as this one.
+const LONGEST: Duration = Duration::from_mins(10);
+/// Times are kept to one part in a thousand.
+const DIGITS: u8 = 3;
+
+/// Durations of one kind, in memory that does not grow with their number.
+#[derive(Clone)]
+pub(crate) struct Times {
+    nanoseconds: Histogram<u64>,
+    sum: Duration,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        let longest = u64::try_from(LONGEST.as_nanos()).unwrap_or(u64::MAX);
+        // UNWRAP: the bounds are constants that the library takes.
+        let nanoseconds = Histogram::new_with_bounds(1, longest, DIGITS).expect("bounds of a histogram");
+        Self { nanoseconds, sum: Duration::ZERO }
+    }
+}
 
 impl Times {
     pub(crate) fn add(&mut self, time: Duration) {
-        self.0.push(time);
+        self.nanoseconds.saturating_record(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+        self.sum += time;
     }
 
-    pub(crate) fn append(&mut self, other: &mut Self) {
-        self.0.append(&mut other.0);
+    pub(crate) fn append(&mut self, other: &Self) -> Result<()> {
+        self.sum += other.sum;
+        self.nanoseconds.add(&other.nanoseconds).map_err(|error| anyhow::anyhow!("adding times: {error:?}"))
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    pub(crate) fn len(&self) -> u64 {
+        self.nanoseconds.len()
     }
 
     pub(crate) fn sum(&self) -> Duration {
-        self.0.iter().sum()
+        self.sum
     }
 
-    /// Percentiles in microseconds.
-    pub(crate) fn report(&mut self) -> Value {
-        self.0.sort_unstable();
-        let at = |share: f64| {
-            let last = self.0.len().saturating_sub(1);
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a length")]
-            let index = (share * last as f64).round() as usize;
-            self.0.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
-        };
-        json!({ "p50_us": at(0.5), "p99_us": at(0.99), "p999_us": at(0.999), "max_us": at(1.0), "count": self.0.len() })
+    /// Percentiles in microseconds, and how many times there are. Without any, only that.
+    pub(crate) fn report(&self) -> Value {
+        if self.nanoseconds.is_empty() {
+            return json!({ "count": 0 });
+        }
+        let at = |share: f64| self.nanoseconds.value_at_quantile(share) as f64 / 1e3;
+        json!({
+            "p50_us": at(0.5), "p99_us": at(0.99), "p999_us": at(0.999), "p9999_us": at(0.9999),
+            "max_us": self.nanoseconds.max() as f64 / 1e3, "count": self.len(),
+        })
     }
 }
 
@@ -68,4 +88,30 @@ fn field(path: &str, start: &str, at: usize) -> Result<u64> {
     let (_, fields) = text.split_once(start).with_context(|| format!("no {start:?} in {path}"))?;
     let number = fields.split_whitespace().nth(at).with_context(|| format!("no field {at} in {path}"))?;
     Ok(number.parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_the_times_to_a_part_in_a_thousand() {
+        let mut times = Times::default();
+        (1..=10_000).for_each(|micros| times.add(Duration::from_micros(micros)));
+        let report = times.report();
+        let is_near = |name: &str, expected: f64| {
+            let got = report[name].as_f64().expect("a figure");
+            (got - expected).abs() <= expected / 1000.0
+        };
+        for (name, expected) in [("p50_us", 5_000.0), ("p99_us", 9_900.0), ("p9999_us", 9_999.0), ("max_us", 10_000.0)]
+        {
+            assert!(is_near(name, expected), "{name}: expected {expected}: {report}");
+        }
+        assert_eq!((times.len(), times.sum()), (10_000, Duration::from_micros(50_005_000)));
+    }
+
+    #[test]
+    fn no_times_have_no_percentiles() {
+        assert_eq!(Times::default().report(), json!({ "count": 0 }));
+    }
 }

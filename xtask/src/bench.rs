@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::{run, setup};
+use crate::{performance, run, setup};
 
 /// What `cargo xtask bench` takes.
 #[derive(clap::Args)]
@@ -12,7 +12,10 @@ pub(crate) struct Arguments {
     /// Where homes are made and kept for the next run; on the disk that is to be measured.
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
-    /// Passed on: `cargo xtask bench -- --batch 1000 --writes 500 --json FILE`.
+    /// Keeps the figures in this directory, with a page and pictures made from them: `--page docs/performance`.
+    #[arg(long, value_name = "DIR")]
+    page: Option<PathBuf>,
+    /// Passed on: `cargo xtask bench -- --parts live --batch 1000 --writes 500 --json FILE`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     passed_on: Vec<String>,
 }
@@ -26,5 +29,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     std::fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
     let mut command = std::process::Command::new(programs.join("wholes"));
     command.arg("--ferry").arg(programs.join("ferry")).arg("--scratch").arg(scratch).args(&arguments.passed_on);
-    run::check(&mut command)
+    let Some(page) = &arguments.page else { return run::check(&mut command) };
+    std::fs::create_dir_all(page).with_context(|| format!("cannot make {}", page.display()))?;
+    run::check(command.arg("--json").arg(page.join(performance::FIGURES)))?;
+    performance::write(page)
 }

@@ -4,6 +4,7 @@
 //! docs/METRICS.md     from the registry of migrate-metrics
 //! docs/cli/*.md       from the help of the program
 //! docs/RELIABILITY.md its figures, from what the last runs of `cargo xtask torture` have left
+//! docs/performance    its tables and pictures, from what the last `cargo xtask bench --page` has left
 //! ```
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{reliability, run};
+use crate::{performance, reliability, run};
 
 /// The folder that holds nothing but pages about the program.
 const CLI_PAGES: &str = "docs/cli";
@@ -69,6 +70,7 @@ fn pages() -> Result<Pages> {
     }
     let (path, text) = reliability::page()?;
     pages.insert(path.into(), text);
+    pages.extend(performance::pages()?);
     pages.extend(written?.into_iter().map(|(name, text)| (Path::new(CLI_PAGES).join(name), text)));
     Ok(pages)
 }

@@ -14,6 +14,7 @@ mod generate;
 mod one_rocksdb;
 mod ops;
 mod page;
+mod performance;
 mod planted;
 mod reliability;
 mod run;

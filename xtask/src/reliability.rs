@@ -123,16 +123,11 @@ fn ledger(report: &Value) -> String {
 /// A number with its thousands apart, a text as it is.
 fn plain(value: &Value) -> String {
     match value {
-        Value::Number(number) if number.is_u64() => thousands(&number.to_string()),
+        Value::Number(number) if number.is_u64() => figures::grouped(&number.to_string()),
         Value::String(text) => text.clone(),
         Value::Null => "-".to_owned(),
         other => other.to_string(),
     }
-}
-
-fn thousands(digits: &str) -> String {
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(" ")
 }
 
 #[cfg(test)]
@@ -154,10 +149,5 @@ mod tests {
             assert!(page.contains(line), "{line} is missing in {page}");
         }
         assert!(page.contains("| `commit::durable` | 21 |"), "{page}");
-    }
-
-    #[test]
-    fn thousands_stand_apart() {
-        assert_eq!(["7", "999", "1000", "1234567"].map(thousands), ["7", "999", "1 000", "1 234 567"]);
     }
 }

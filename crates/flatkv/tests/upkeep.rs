@@ -83,3 +83,20 @@ fn figures_follow_the_store() {
     assert!(!after.is_write_stopped);
     assert_eq!((after.background_errors, after.families.len()), (0, 8));
 }
+
+#[test]
+fn a_drained_store_has_its_rows_in_tables_and_nothing_left_to_compact() {
+    let dir = tempdir().expect("a directory");
+    let mut store = seeded(dir.path(), 1);
+    commit(&mut store, &evm(vec![KvPair::set("large", vec![7; 1 << 20])]));
+    let misc = |store: &FlatKv| {
+        let stats = store.stats().expect("reads");
+        stats.families.into_iter().find(|family| family.name == "misc").expect("misc")
+    };
+    assert_eq!(misc(&store).table_bytes, 0, "the row is in memory alone");
+    store.drain().expect("drains");
+    let drained = misc(&store);
+    assert!(drained.table_bytes > 0 && drained.memtable_bytes < 1 << 20, "{drained:?}");
+    assert_eq!(drained.pending_compaction_bytes, 0);
+    assert_eq!(pairs(&store, "evm").len(), 1);
+}

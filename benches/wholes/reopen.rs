@@ -1,0 +1,42 @@
+//! How long a node takes to open, by how many blocks of memiavl's changelog are to be replayed.
+
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::Arguments;
+use crate::home::Homes;
+use crate::life::{self, Life, Plan};
+use crate::measure::Times;
+
+/// Each opening is done so often; nothing is changed by one, so each replays the same.
+const TIMES: usize = 5;
+
+/// One life that is closed and opened after each number of blocks.
+pub(crate) fn run(homes: &Homes, arguments: &Arguments) -> Result<Value> {
+    let plan = Plan::usual(arguments.seed);
+    let home = homes.copy()?;
+    let mut rows = Vec::new();
+    let mut done = 0;
+    for &blocks in &arguments.reopen_blocks {
+        ensure!(blocks >= done, "the numbers of blocks between openings must not fall: {blocks} behind {done}");
+        eprintln!("bench: reopen: after {blocks} blocks");
+        let mut life = Life::open(home, homes.size, plan)?;
+        let mut keys = 0;
+        for _ in done..blocks {
+            keys += life.block()?.moved;
+        }
+        life.node.close()?;
+        done = blocks;
+        let mut times = Times::default();
+        for _ in 0..TIMES {
+            let began = Instant::now();
+            let node = life::open(home, plan.batch)?;
+            times.add(began.elapsed());
+            node.close()?;
+        }
+        rows.push(json!({ "blocks": blocks, "keys": keys, "opening": times.report() }));
+    }
+    Ok(rows.into())
+}
