@@ -85,6 +85,15 @@ impl Patient {
         self.batch.put_cf(self.database.family(Family::Undo), height.to_be_bytes(), record);
     }
 
+    /// Puts bytes in the place of a block's line of the journal, or takes it away: for rigs that damage a store.
+    pub fn set_journal(&mut self, height: u64, line: Option<&[u8]>) {
+        let family = self.database.family(Family::Journal);
+        match line {
+            Some(line) => self.batch.put_cf(family, height.to_be_bytes(), line),
+            None => self.batch.delete_cf(family, height.to_be_bytes()),
+        }
+    }
+
     /// Drops the handoffs up to `height`: for rigs, what a store does by itself some blocks later.
     pub fn drop_handoffs(&mut self, height: u64) {
         let (none, end) = (0_u64.to_be_bytes(), height.saturating_add(1).to_be_bytes());

@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod life;
 pub(crate) mod lives;
 pub(crate) mod model;
+pub(crate) mod patched;
 
 use bytes::Bytes;
 use ferry::{BatchLimit, KvPair, NamedChangeSet, Options};
