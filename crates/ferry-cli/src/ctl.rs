@@ -48,12 +48,20 @@ enum Action {
     Status,
 }
 
+/// How a run stands, as programs are told.
 #[derive(Debug, Serialize)]
-struct CtlReport {
+pub(crate) struct RunForm {
     process_id: u32,
     paused: bool,
     batch_keys: u64,
     progress: ferry::Progress,
+}
+
+impl From<Running> for RunForm {
+    fn from(running: Running) -> Self {
+        let Running { process_id, paused, batch_keys, progress, .. } = running;
+        Self { process_id, paused, batch_keys, progress }
+    }
 }
 
 /// Runs the command.
@@ -73,12 +81,11 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
         Action::Stop => Command::Stop,
         Action::Status => Command::Status,
     };
-    let Running { process_id, paused, batch_keys, progress, .. } = control::ask(&path, command)?;
-    output::print(&CtlReport { process_id, paused, batch_keys, progress }, output)?;
+    output::print(&RunForm::from(control::ask(&path, command)?), output)?;
     Ok(Exit::Ok)
 }
 
-impl Report for CtlReport {
+impl Report for RunForm {
     const COMMAND: &'static str = "ctl";
 
     fn table(&self) -> String {

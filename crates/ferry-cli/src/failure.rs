@@ -16,6 +16,18 @@ pub(crate) enum Failure {
     /// The home exists, and nothing in it is a node's state.
     #[error("home holds no state: expected memiavl at data/state_commit/memiavl, home={}", home.display())]
     HomeWithoutState { home: PathBuf },
+    /// The home exists, and an import into it was interrupted before it had a state.
+    #[error(
+        "home holds no state yet, an import into it was interrupted: `ferry import --from DIR --apply` of the same export goes on, `ferry import --discard --apply` gives it up, home={}",
+        home.display()
+    )]
+    HomeHalfImported { home: PathBuf },
+    /// The home's stores were replaced, and what is in their places may be what was before.
+    #[error(
+        "a replacement of stores was interrupted in this home behind its commit point; open it once, with its node or by `ferry snapshot`, which finishes that, home={}",
+        home.display()
+    )]
+    HomeHalfReplaced { home: PathBuf },
     /// The recording begins behind the node's next height, or has none of its heights.
     #[error(
         "recording does not continue the node: expected_height={expected} got_height={got}, replay a recording that holds the expected height"
@@ -79,7 +91,7 @@ impl Failure {
             | Self::ScratchInHome { .. } => Exit::Usage,
             Self::NoJournal { .. } | Self::NoFlatKv { .. } => Exit::Unfinished,
             Self::Gap { .. } | Self::ThreadPanicked { .. } => Exit::Other,
-            Self::EndsEarly { .. } => Exit::Unfinished,
+            Self::EndsEarly { .. } | Self::HomeHalfImported { .. } | Self::HomeHalfReplaced { .. } => Exit::Unfinished,
         }
     }
 }

@@ -34,19 +34,36 @@ pub(crate) fn require_empty(home: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// A home that a command is to work on: it exists and holds a store.
+/// A home that a command is to look at: it exists and holds a store, which is the one that counts.
+///
+/// # Errors
+/// A home that is missing or holds no store, or whose stores were replaced by somebody who did not come to the end.
+pub(crate) fn require_state(home: &Path) -> anyhow::Result<()> {
+    require_node(home)?;
+    match Home::locate(home).is_being_replaced() {
+        true => Err(Failure::HomeHalfReplaced { home: home.to_owned() }.into()),
+        false => Ok(()),
+    }
+}
+
+/// A home that a command is to open as its node does, which finishes what was interrupted: it exists and holds a store, or one
+/// that is to take its place.
 ///
 /// # Errors
 /// A home that is missing or holds no store.
-pub(crate) fn require_state(home: &Path) -> Result<(), Failure> {
+pub(crate) fn require_node(home: &Path) -> anyhow::Result<()> {
     if !home.is_dir() {
-        return Err(Failure::HomeMissing { home: home.to_owned() });
+        return Err(Failure::HomeMissing { home: home.to_owned() }.into());
     }
     let places = Home::locate(home);
-    if !places.memiavl().is_dir() && !places.flatkv().is_dir() {
-        return Err(Failure::HomeWithoutState { home: home.to_owned() });
+    if places.memiavl().is_dir() || places.flatkv().is_dir() || places.is_being_replaced() {
+        return Ok(());
     }
-    Ok(())
+    let home = home.to_owned();
+    Err(match ferry::unfinished_restore(&home)? {
+        Some(_) => Failure::HomeHalfImported { home }.into(),
+        None => Failure::HomeWithoutState { home }.into(),
+    })
 }
 
 /// What both stores take on disk.

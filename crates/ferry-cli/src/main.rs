@@ -98,7 +98,7 @@ fn run(cli: &Cli) -> anyhow::Result<Exit> {
         Command::Run(args) => run::run(args, cli.output, &signals),
         Command::Snapshot(args) => snapshot::run(args, cli.output),
         Command::Status(args) => status::run(args, cli.output),
-        Command::Top(args) => top::run(args, &signals),
+        Command::Top(args) => top::run(args, cli.output, &signals),
         Command::Verify(args) => verify::run(args, cli.output, &signals),
         Command::GenDocs(args) => gen_docs::run(args),
     }

@@ -48,6 +48,19 @@ pub(crate) fn print<R: Report>(report: &R, output: Output) -> io::Result<()> {
     text(&render(report, output)?)
 }
 
+/// Prints a report as a line of ndjson, one of many; whether anybody still reads them.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn still_read<R: Report>(report: &R) -> io::Result<bool> {
+    let text = render(report, Output::Ndjson)?;
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
+    }
+}
+
 /// Prints a text on stdout.
 ///
 /// # Errors

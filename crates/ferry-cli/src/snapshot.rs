@@ -37,7 +37,7 @@ struct SnapshotReport {
 pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let options = args.node.options()?;
-    home::require_state(&args.node.home)?;
+    home::require_node(&args.node.home)?;
     let mut node = Node::open(&args.node.home, options)?;
     let height = node.height();
     let path = node.snapshot_now()?;

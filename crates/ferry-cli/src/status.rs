@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::home::{self, DiskSizes};
+use crate::import::UnfinishedForm;
 use crate::output::{self, Output, Report};
 use crate::settings::NodeArgs;
 use crate::{status_line, table, units};
@@ -53,6 +54,8 @@ struct StatusReport {
     modules: Vec<Module>,
     #[serde(flatten)]
     disk: DiskSizes,
+    /// An import into this home that was interrupted.
+    unfinished_import: Option<UnfinishedForm>,
 }
 
 /// The boundary, as its record has it.
@@ -91,7 +94,11 @@ pub(crate) fn run(args: &Args, output: Output) -> anyhow::Result<Exit> {
         Some(running) => Source::Run(Box::new(running)),
         None => Source::Disk { pace: Pace::of(home)?, writer: Home::locate(home).writer()? },
     };
-    output::print(&StatusReport::new(status, &source, home::sizes(home)?), output)?;
+    let unfinished_import = ferry::unfinished_restore(home)?.map(UnfinishedForm::from);
+    output::print(
+        &StatusReport { unfinished_import, ..StatusReport::new(status, &source, home::sizes(home)?) },
+        output,
+    )?;
     Ok(Exit::Ok)
 }
 
@@ -205,6 +212,7 @@ impl StatusReport {
             flatkv_root: status.root.map(hex::encode),
             modules: modules.collect(),
             disk,
+            unfinished_import: None,
         }
     }
 }
@@ -233,7 +241,11 @@ impl Report for StatusReport {
             Some(Cursor { status, .. }) => (*status).to_owned(),
         };
         let state = self.state.replace('_', " ");
-        let facts = table::facts([
+        let unfinished = self.unfinished_import.as_ref().map(|left| {
+            let remedy = "the same import goes on, `ferry import --discard` gives it up";
+            ("unfinished import", format!("{}; {remedy}", left.said()))
+        });
+        let facts = [
             ("source", self.process_id.map_or_else(|| "disk".to_owned(), |id| format!("process {id}"))),
             ("state", if self.reason.is_empty() { state } else { format!("{state}: {}", self.reason) }),
             ("rate", self.keys_per_second.map_or_else(|| "unknown".to_owned(), |rate| units::rate(rate, "keys"))),
@@ -244,7 +256,8 @@ impl Report for StatusReport {
             ("boundary", boundary),
             ("memiavl on disk", units::bytes(self.disk.memiavl_bytes)),
             ("FlatKV on disk", units::bytes(self.disk.flatkv_bytes)),
-        ]);
+        ];
+        let facts = table::facts(facts.into_iter().chain(unfinished));
         let modules = self.modules.iter().map(|module| {
             let Module { name, moved_keys, remaining_keys, moved_percent } = module;
             [name.clone(), units::count(*moved_keys), units::count(*remaining_keys), format!("{moved_percent:.2} %")]

@@ -175,6 +175,20 @@ pub enum Error {
         /// The last block that FlatKV handed to it.
         flatkv: u64,
     },
+    /// A changelog that was opened for reading and has a hole at its end.
+    #[error(
+        "the changelog reads up to block {last} and has a hole behind it, as a power cut leaves of blocks that were not on disk yet; open the home once, with its node or by `ferry snapshot`, and `--set node.durability=os` if it ran so, which mends that; if that is refused the log is damaged, and a copy is to be restored: path={}",
+        path.display()
+    )]
+    ChangelogHole {
+        /// The log's directory.
+        path: PathBuf,
+        /// The last block before the hole.
+        last: u64,
+        /// What reading the log whole ends with.
+        #[source]
+        source: Box<Self>,
+    },
     /// Bytes that are no row of their lane.
     #[error("not a row")]
     Row {

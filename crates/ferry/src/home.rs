@@ -70,6 +70,12 @@ impl Home {
         self.state_commit.join("restore")
     }
 
+    /// Whether a replacement of stores has happened here that the next opening finishes: what stands in their places may be
+    /// what was before.
+    pub fn is_being_replaced(&self) -> bool {
+        self.switch().exists()
+    }
+
     /// The file that says that what was built takes its place.
     pub(crate) fn switch(&self) -> PathBuf {
         self.state_commit.join("SWITCH")

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use changeset::{OldLog, OldStore, Walk};
 use flatkv::FlatKv;
-use migrate_core::{Heights, Metadata, ModeSetting, derive_mode};
+use migrate_core::{ErrorKind, Heights, Metadata, ModeSetting, derive_mode};
 
 use crate::View;
 use crate::error::Error;
@@ -71,6 +71,29 @@ fn open_flatkv(home: &Home) -> Result<flatkv::View, Error> {
 
 /// memiavl at the height that FlatKV expects, or at its last one. A node that runs may be a block ahead in its log.
 pub(crate) fn open_memiavl(home: &Home, at: Option<u64>) -> Result<memiavl::MemIavl, Error> {
+    open_memiavl_whole(home, at).map_err(|error| match error {
+        Error::Memiavl(memiavl::Error::Log(_)) if error.kind() == ErrorKind::Corruption => up_to_a_hole(home, error),
+        error => error,
+    })
+}
+
+/// What keeps memiavl from opening, with the remedy where that is a hole in its log: what a node that is opened mends, this must
+/// not.
+fn up_to_a_hole(home: &Home, error: Error) -> Error {
+    let mut options = memiavl::Options::read_only();
+    options.commits_are_durable = false;
+    match memiavl::open(home.memiavl(), options) {
+        Ok(log) => Error::ChangelogHole {
+            path: home.memiavl().join("changelog"),
+            last: log.last_version(),
+            source: Box::new(error),
+        },
+        // Something stands behind it that is no hole.
+        Err(_) => error,
+    }
+}
+
+fn open_memiavl_whole(home: &Home, at: Option<u64>) -> Result<memiavl::MemIavl, Error> {
     let mut options = memiavl::Options::read_only();
     let log = memiavl::open(home.memiavl(), options.clone())?;
     options.at_version = at.filter(|at| *at < log.last_version());

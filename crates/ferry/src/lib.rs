@@ -113,7 +113,10 @@ pub use reconcile::{
     RepairKind, plan_reconcile, reconcile, reconcile_with,
 };
 pub use replace::Replacement;
-pub use restore::{Applied, Blame, Restore, RestoreHook, RestorePoint, RestoreProgress};
+pub use restore::{
+    Applied, Blame, Restore, RestoreHook, RestorePoint, RestoreProgress, UnfinishedRestore, discard_restore,
+    unfinished_restore,
+};
 pub use rollback::{plan_rollback, roll_back};
 pub use settings::Settings;
 pub use status::{ModuleStatus, Status};

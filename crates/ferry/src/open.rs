@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::home::{Home, holds_something};
 use crate::options::Options;
 use crate::reclaim::{self, Reclaim};
-use crate::{registry, replace, rollback};
+use crate::{registry, replace, restore, rollback};
 
 /// An engine, and what must outlive it.
 pub(crate) struct Opened {
@@ -44,6 +44,7 @@ pub(crate) fn open(home: &Home, options: &Options) -> Result<Opened, Error> {
     flatkv::check_place(home.flatkv())?;
     let lock = home.lock()?;
     replace::finish(home)?;
+    restore::tell(home)?;
     let mut new = FlatKv::find(home.flatkv(), &options.flatkv())?;
     if let Some(to) = new.as_ref().map(flatkv::View::rollback_target).transpose()?.flatten() {
         tracing::warn!(to, "going on with an interrupted rollback");

@@ -3,12 +3,13 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use changeset::OldStore;
 use common::life::{beat, copy, fill, migrate, migrate_all, state};
-use ferry::{Durability, Error, Mode, Node, Options, migrate_core};
+use ferry::{Durability, Error, Mode, Node, Options, inspect, migrate_core, read_home};
 
 fn options(durability: Durability) -> Options {
     Options { durability, rollback_blocks: 8, ..common::options(4) }
@@ -108,4 +109,32 @@ fn once_blocks_are_synced_again_a_memiavl_ahead_is_refused() {
     let error = Node::open(home.path(), options(Durability::Sync)).err().expect("no crash leaves this");
     let Error::Migration(migrate_core::Error::OldAhead { memiavl, flatkv }) = error else { panic!("{error:?}") };
     assert_eq!((memiavl, flatkv), (height + 1, height));
+}
+
+/// What a power cut leaves where a later page of the log was written and an earlier one was not.
+#[test]
+fn a_hole_in_the_log_is_mended_by_opening_and_whoever_only_reads_says_so() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut node = Node::open(home.path(), options(Durability::Os)).expect("a fresh node");
+    fill(&mut node);
+    let log = || common::image::changelog(home.path()).expect("a log");
+    let (last, (segment, from)) = (node.height(), log());
+    beat(&mut node);
+    let (_, to) = log();
+    beat(&mut node);
+    node.close().expect("a clean close");
+    let file = fs::OpenOptions::new().write(true).open(segment).expect("opens");
+    file.write_all_at(&vec![0; usize::try_from(to - from).expect("short")], from).expect("writes");
+
+    let modules = common::MODULES.map(str::to_owned);
+    for error in [inspect(home.path(), &modules).err(), read_home(home.path(), &modules).err()] {
+        let error = error.expect("nobody who reads may cut the log");
+        assert!(matches!(&error, Error::ChangelogHole { last: at, .. } if *at == last), "{error:?}");
+        assert!(error.to_string().contains("node.durability=os"), "{error}");
+    }
+    Node::open(home.path(), options(Durability::Sync)).err().expect("a node that synced its blocks has no holes");
+    let node = Node::open(home.path(), options(Durability::Os)).expect("goes back");
+    assert_eq!(node.height(), last);
+    node.close().expect("a clean close");
+    assert_eq!(inspect(home.path(), &modules).expect("reads").height, last);
 }

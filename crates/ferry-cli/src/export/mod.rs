@@ -78,10 +78,11 @@ struct Written {
 pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
     let began = Instant::now();
     args.node.settings()?;
-    home::require_state(&args.node.home)?;
     if let Some(to) = &args.checkpoint {
+        home::require_node(&args.node.home)?;
         return checkpoint::run(args, to, output, signals);
     }
+    home::require_state(&args.node.home)?;
     let to = args.to.as_deref().context("name a directory with --to")?;
     let source = Source::of_home(&args.node.home, args.height)?;
     let mut shown: Option<Progress> = None;

@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         home::require_empty(home)?;
         node::create(home, &first, options)?
     } else {
-        home::require_state(home)?;
+        home::require_node(home)?;
         node::open(home, &first, options)?
     };
     if let Some(kill_at) = args.kill_at {

@@ -130,7 +130,7 @@ fn parse_address(text: &str) -> Result<SocketAddr, NoAddress> {
 /// # Errors
 /// A home that is in use or damaged, or, offline, at another height; what a block meets; I/O.
 pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
-    home::require_state(&args.node.home)?;
+    home::require_node(&args.node.home)?;
     match args.at_height {
         Some(at_height) => offline::run(args, at_height, output, signals),
         None => live::run(args, output, signals),

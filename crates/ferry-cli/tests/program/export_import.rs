@@ -164,3 +164,62 @@ fn an_interrupt_stops_cleanly_and_the_import_goes_on() {
     assert_eq!(done["chunks_before"], 1, "a look in between clears nothing away");
     assert_eq!(height(&home), first);
 }
+
+/// An import into a home that was interrupted behind its first chunk.
+fn interrupted(home: &Home, export: &Home) {
+    let import =
+        ["import", "--home", home.text(), "--from", export.text(), "--apply", "--interrupt-at", "restore::noted"];
+    assert_eq!(run(&import).code, 130);
+}
+
+#[test]
+fn what_an_interrupted_import_has_left_is_told_and_can_be_given_up() {
+    let (_from, export, first) = exported();
+    let home = Home::empty();
+    let discard = ["import", "--home", home.text(), "--discard", "--output", "json"];
+    assert_eq!(run(&discard).json(0)["unfinished"], serde_json::Value::Null);
+    interrupted(&home, &export);
+    // There is no state yet, and every command says what to do.
+    run(&["status", "--home", home.text()]).refused(7, "import --discard");
+
+    let sizes = ["--accounts", "20", "--slots", "20", "--bank", "20", "--wasm", "20"];
+    let home = Home::empty();
+    let before = run(&[&["gen", "--home", home.text(), "--output", "json"], sizes.as_slice()].concat()).json(0);
+    interrupted(&home, &export);
+    let status = run(&["status", "--home", home.text(), "--output", "json"]).json(0);
+    assert_eq!((&status["height"], &status["unfinished_import"]["height"]), (&before["height"], &first.into()));
+    assert_eq!(status["unfinished_import"]["chunks"], 1);
+    assert!(status["unfinished_import"]["bytes"].as_u64() > Some(0), "{status}");
+    assert!(run(&["status", "--home", home.text()]).stdout.contains("ferry import --discard"));
+    let opened = run(&["snapshot", "--home", home.text()]);
+    assert!(opened.code == 0 && opened.stderr.contains("import was interrupted"), "{opened:?}");
+
+    let left = home.path().join("data/state_commit/restore");
+    let discard = ["import", "--home", home.text(), "--discard", "--output", "json"];
+    let dry = run(&discard).json(0);
+    assert_eq!((&dry["applied"], &dry["unfinished"]), (&false.into(), &status["unfinished_import"]));
+    assert!(left.is_dir(), "a dry run deletes nothing");
+    let done = run(&[&discard[..], &["--apply"]].concat()).json(0);
+    assert_eq!((&done["applied"], &done["unfinished"]), (&true.into(), &status["unfinished_import"]));
+    assert!(!left.exists());
+    assert_eq!(height(&home), before["height"]);
+    assert!(run(&["status", "--home", home.text(), "--output", "json"]).json(0)["unfinished_import"].is_null());
+    run(&["import", "--home", home.text(), "--discard", "--from", export.text()]).refused(2, "cannot be used with");
+}
+
+/// Found by asking a home for its status that a kill had left right behind the commit point of an import: it had "no state", and
+/// no command that could be named opened it.
+#[test]
+fn a_home_whose_stores_are_half_in_place_says_so_until_it_is_opened() {
+    let (_from, export, first) = exported();
+    let home = Home::empty();
+    let import =
+        ["import", "--home", home.text(), "--from", export.text(), "--apply", "--kill-at", "restore::switched"];
+    assert_eq!(ferry(&import).output().expect("starts").status.code(), None, "killed by a signal");
+    for looking in [&["status"][..], &["verify"], &["digest"], &["plan"], &["rollback", "--to", "29"]] {
+        run(&[looking, &["--home", home.text()]].concat()).refused(7, "ferry snapshot");
+    }
+    run(&["import", "--home", home.text(), "--discard", "--apply"]).refused(7, "open it once");
+    assert_eq!(run(&["snapshot", "--home", home.text()]).code, 0);
+    assert_eq!(height(&home), first);
+}

@@ -3,6 +3,7 @@
 mod common;
 
 mod completions;
+mod digests;
 mod every;
 mod export_import;
 mod full_disk;
@@ -19,5 +20,7 @@ mod run_offline;
 mod settings;
 mod signals;
 mod streams;
+mod top;
+mod verify;
 mod walk_through;
 mod writes_nothing;

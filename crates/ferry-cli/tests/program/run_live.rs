@@ -14,14 +14,14 @@ use tempfile::TempDir;
 use crate::common::{Ended, ferry, run};
 
 /// A home with something of every kind.
-fn home() -> TempDir {
+pub(crate) fn home() -> TempDir {
     let home = tempfile::tempdir().expect("a directory");
     let sizes = ["--accounts", "400", "--slots", "3000", "--bank", "500", "--wasm", "500"];
     run(&[&["gen", "--home", text(&home)], sizes.as_slice()].concat());
     home
 }
 
-fn text(home: &TempDir) -> &str {
+pub(crate) fn text(home: &TempDir) -> &str {
     home.path().to_str().expect("UTF-8")
 }
 
@@ -33,7 +33,7 @@ fn drive(home: &TempDir, arguments: &[&str]) -> Ended {
     run(&[&["run", "--output", "json", "--home", text(home)], arguments].concat())
 }
 
-fn ctl(home: &TempDir, arguments: &[&str]) -> Value {
+pub(crate) fn ctl(home: &TempDir, arguments: &[&str]) -> Value {
     run(&[&["ctl", "--output", "json", "--home", text(home)], arguments].concat()).json(0)
 }
 
@@ -42,13 +42,13 @@ fn status(home: &TempDir) -> Value {
 }
 
 /// A run that makes one block and then waits an hour for the next one.
-struct Waiting {
+pub(crate) struct Waiting {
     child: Child,
     stderr: BufReader<ChildStderr>,
 }
 
 impl Waiting {
-    fn start(home: &TempDir, arguments: &[&str]) -> Self {
+    pub(crate) fn start(home: &TempDir, arguments: &[&str]) -> Self {
         let mut waiting = Self::begin(home, arguments);
         waiting.says("remaining");
         waiting
@@ -63,7 +63,7 @@ impl Waiting {
 
     /// Waits for a line with this in it.
     #[track_caller]
-    fn says(&mut self, what: &str) -> String {
+    pub(crate) fn says(&mut self, what: &str) -> String {
         loop {
             let mut line = String::new();
             assert!(self.stderr.read_line(&mut line).expect("reads") > 0, "it ended without saying {what:?}");
@@ -79,7 +79,7 @@ impl Waiting {
         assert!(sent.success());
     }
 
-    fn ended(mut self) -> Ended {
+    pub(crate) fn ended(mut self) -> Ended {
         let mut stderr = String::new();
         self.stderr.read_to_string(&mut stderr).expect("reads");
         let output = self.child.wait_with_output().expect("ends");
@@ -221,50 +221,6 @@ fn status_and_top_ask_the_run_and_agree_with_the_disk() {
     let evm = looked["modules"].as_array().expect("modules").iter().find(|module| module["name"] == "evm");
     let left = evm.and_then(|evm| evm["remaining_keys"].as_f64()).expect("a count");
     assert!((figure("eta_seconds") * figure("keys_per_second") - left).abs() < 1.0, "{looked}");
-}
-
-/// What `ferry top` writes to a terminal when these keys are pressed, and how it ends.
-fn top(home: &TempDir, columns: u16, keys: &[u8]) -> (String, Option<i32>) {
-    let line = format!(
-        "stty cols {columns} rows 20; exec {} top --every 50ms --home {}",
-        env!("CARGO_BIN_EXE_ferry"),
-        text(home)
-    );
-    let mut command = Command::new("script");
-    command.args(["--quiet", "--return", "--command", &line, "/dev/null"]).env("TERM", "xterm").env("NO_COLOR", "1");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script runs");
-    let mut shown = Vec::new();
-    let mut stdout = child.stdout.take().expect("a pipe");
-    // The first page is whole when its last line is.
-    while !String::from_utf8_lossy(&shown).contains("q quits") {
-        let mut some = [0; 512];
-        let read = stdout.read(&mut some).expect("reads");
-        assert!(read > 0, "it ended by itself: {}", String::from_utf8_lossy(&shown));
-        shown.extend_from_slice(&some[..read]);
-    }
-    child.stdin.take().expect("a pipe").write_all(keys).expect("presses");
-    stdout.read_to_end(&mut shown).expect("reads");
-    (String::from_utf8(shown).expect("UTF-8"), child.wait().expect("ends").code())
-}
-
-#[test]
-fn top_ends_with_q_and_with_an_interrupt_and_gives_the_terminal_back() {
-    let home = home();
-    let waiting = Waiting::start(&home, &["--batch-keys", "100"]);
-    for (keys, code) in [(b"xq", 0), (b"x\x03", 130)] {
-        let (shown, ended) = top(&home, 60, keys);
-        assert_eq!(ended, Some(code), "{shown:?}");
-        assert!(shown.contains("migrate_evm") || shown.contains("memiavl_only"), "{shown:?}");
-        let last = shown.rfind("\u{1b}[?1049l").expect("the other screen is left");
-        assert!(last > shown.rfind("\u{1b}[?1049h").expect("and was entered"), "{shown:?}");
-        assert!(shown.contains("\u{1b}[?25h"), "the cursor is back: {shown:?}");
-        assert!(!shown.contains("\u{1b}[38;"), "no colours: {shown:?}");
-    }
-    ctl(&home, &["stop"]);
-    waiting.ended().json(7);
-    let (shown, ended) = top(&home, 60, b"q");
-    assert_eq!(ended, Some(0), "it waits for a run to come back: {shown:?}");
-    assert!(shown.contains("no answer"), "{shown:?}");
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! The first signal ends a run between two blocks, with its own exit code and a node that goes on from there; any command
 //! may get one at any moment, or two.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::{Home, Recording, ferry, run};
 use crate::every::{Call, Place};
 use crate::writes_nothing::tree;
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// Sends a signal; whether it found somebody.
 fn send(signal: &str, child: &Child) -> bool {
@@ -24,26 +26,43 @@ fn send(signal: &str, child: &Child) -> bool {
         .success()
 }
 
+/// A replay that has taken the first lines of a recording from a pipe, and waits for the next one.
+struct Piped {
+    home: Home,
+    recording: Recording,
+    child: Child,
+    pipe: File,
+    _directory: TempDir,
+}
+
+impl Piped {
+    fn start() -> Self {
+        let (home, recording) = (Home::recorded("small"), Recording::of("small"));
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("blocks");
+        let made = Command::new("mkfifo").arg(&path).status().expect("mkfifo runs");
+        assert!(made.success());
+        let blocks = path.to_str().expect("UTF-8");
+        let arguments = ["replay", "--home", home.text(), "--output", "json", "--blocks", blocks];
+        let child =
+            ferry(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        // Opening waits for the reader, which takes the signals over before it opens anything.
+        let mut pipe = OpenOptions::new().write(true).open(&path).expect("opens");
+        for line in &recording.lines[..20] {
+            writeln!(pipe, "{line}").expect("the program reads");
+        }
+        Self { home, recording, child, pipe, _directory: directory }
+    }
+}
+
 /// Sends `signal` while a replay waits for its next line in a pipe, then lets it have that line.
 fn stopped_by(signal: &str, code: i32) {
-    let (home, recording) = (Home::recorded("small"), Recording::of("small"));
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let pipe = directory.path().join("blocks");
-    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
-    assert!(made.success());
-    let arguments = ["replay", "--home", home.text(), "--output", "json", "--blocks", pipe.to_str().expect("UTF-8")];
-    let child = ferry(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-    // Opening waits for the reader, which takes the signals over before it opens anything.
-    let mut writer = OpenOptions::new().write(true).open(&pipe).expect("opens");
-    let (before, after) = recording.lines.split_at(20);
-    for line in before {
-        writeln!(writer, "{line}").expect("the program reads");
-    }
+    let Piped { home, recording, child, mut pipe, _directory } = Piped::start();
     assert!(send(signal, &child));
     // The signal arrives before this line can, so the run ends with this block at the latest. It may be over already.
-    writeln!(writer, "{}", after[0]).ok();
+    writeln!(pipe, "{}", recording.lines[20]).ok();
     let ended = crate::common::Ended::from(child.wait_with_output().expect("ends"));
-    drop(writer);
+    drop(pipe);
     let report: Value = ended.json(code);
     assert_eq!(report["outcome"], "stopped");
     let height = report["last_height"].as_u64().expect("a number");
@@ -61,6 +80,54 @@ fn an_interrupt_stops_cleanly() {
 #[test]
 fn a_termination_stops_cleanly() {
     stopped_by("-TERM", 143);
+}
+
+/// How a child ends within some seconds, where one that has to be killed for it is a failure.
+fn ended_soon(child: &mut Child) -> Option<i32> {
+    let patience = Instant::now() + Duration::from_secs(8);
+    while Instant::now() < patience {
+        if let Some(ended) = child.try_wait().expect("asks") {
+            return ended.code();
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().expect("kills");
+    panic!("it did not end by itself");
+}
+
+#[test]
+fn the_second_signal_ends_what_cannot_come_to_its_end() {
+    for (second, code) in [("-INT", 130), ("-TERM", 143)] {
+        let Piped { home, mut child, pipe, .. } = Piped::start();
+        let height = || run(&["status", "--home", home.text(), "--output", "json"]).json(0)["height"].as_u64();
+        let patience = Instant::now() + Duration::from_secs(60);
+        while height() < Some(20) {
+            assert!(Instant::now() < patience, "it does not take what is in the pipe");
+        }
+        assert!(send("-INT", &child));
+        thread::sleep(Duration::from_millis(300));
+        // It reads on for the rest of a block, which does not come.
+        assert_eq!(child.try_wait().expect("asks"), None, "nothing was in the second signal's way");
+        assert!(send(second, &child));
+        assert_eq!(ended_soon(&mut child), Some(code));
+        drop(pipe);
+        assert_eq!(height(), Some(20));
+    }
+}
+
+#[test]
+fn the_first_signal_ends_a_command_that_only_looks() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("socket");
+    // Nobody takes the call, so there is no answer for ten seconds.
+    let _listener = UnixListener::bind(&socket).expect("binds");
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let words = ["ctl", "--socket", socket.to_str().expect("UTF-8"), "status"];
+        let mut child = ferry(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("starts");
+        thread::sleep(Duration::from_millis(300));
+        assert!(send(signal, &child));
+        assert_eq!(ended_soon(&mut child), Some(code));
+    }
 }
 
 /// Starts a call, sends these signals some time later, one right behind the other, and waits for its end.

@@ -43,7 +43,7 @@ impl Error {
             Self::MemiavlBehind { .. } => ErrorKind::Retry,
             Self::SocketInUse { .. } => ErrorKind::Locked,
             Self::Metrics(_) => ErrorKind::Io,
-            Self::ValueLength { .. } | Self::Row { .. } => ErrorKind::Corruption,
+            Self::ValueLength { .. } | Self::Row { .. } | Self::ChangelogHole { .. } => ErrorKind::Corruption,
             Self::ReconcileRefused { .. } | Self::ReconcileUnproven { .. } => ErrorKind::Corruption,
             Self::ReconcileUnconfirmed { .. } | Self::ProgressOfAnother { .. } => ErrorKind::Refused,
             Self::ProgressFile { .. } => ErrorKind::Configuration,

@@ -13,6 +13,7 @@
 
 mod blame;
 mod build;
+mod left;
 mod point;
 mod staging;
 mod take;
@@ -32,6 +33,8 @@ use crate::replace::{self, Replacement};
 use staging::{Building, Progress, Staging};
 
 pub use blame::Blame;
+pub(crate) use left::tell;
+pub use left::{UnfinishedRestore, discard_restore, unfinished_restore};
 pub use point::{RestoreHook, RestorePoint};
 
 /// What became of a chunk.

@@ -97,6 +97,13 @@ impl Staging {
         }
     }
 
+    /// What was noted of the export and of how far it is, as far as that reads.
+    pub(super) fn noted(&self) -> Result<(Option<Manifest>, Option<Progress>), Error> {
+        let manifest = read_if_there(&self.dir.join(MANIFEST))?;
+        let progress = read_if_there(&self.dir.join(PROGRESS))?;
+        Ok((manifest.and_then(|bytes| Manifest::decode(&bytes).ok()), progress.as_deref().and_then(decode)))
+    }
+
     /// Begins with nothing; what an earlier restore has left is deleted.
     pub(super) fn begin(&self, manifest: &Manifest, options: &flatkv::Options) -> Result<(Progress, Building), Error> {
         self.delete()?;

@@ -1,5 +1,7 @@
 //! `ferry verify`: the whole check of a node's state. Reads only, and writes nothing below the home.
 
+mod form;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::num::NonZeroU64;
@@ -9,17 +11,18 @@ use std::time::Instant;
 
 use anyhow::Context;
 use ferry::{Check, ErrorKind, Finding, ReconcileRequest, VerifyProgress, VerifyReport, VerifyRequest};
-use serde::Serialize;
-use serde_json::Value;
 
 use crate::exit::Exit;
 use crate::home;
-use crate::output::{self, Output, Report};
+use crate::output::{self, Output};
 use crate::progress::Progress;
 use crate::reconcile::PlanForm;
 use crate::settings::NodeArgs;
 use crate::signals::Signals;
-use crate::{table, units};
+use crate::units;
+
+pub(crate) use form::FindingForm;
+use form::VerifyForm;
 
 /// Findings that the table shows; all of them stand in the file of --findings and in ndjson.
 const SHOWN_MAX: usize = 10;
@@ -81,38 +84,6 @@ impl From<Asked> for Check {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct VerifyForm {
-    outcome: &'static str,
-    height: u64,
-    write_mode: Option<&'static str>,
-    records: u64,
-    findings: u64,
-    found: Vec<Found>,
-    /// The first findings; all of them stand in ndjson and in the file of --findings.
-    first_findings: Vec<FindingForm>,
-    checks_not_made: Vec<&'static str>,
-    elapsed_seconds: f64,
-}
-
-#[derive(Debug, Serialize)]
-struct Found {
-    kind: &'static str,
-    check: &'static str,
-    findings: u64,
-}
-
-/// A finding as it is printed.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct FindingForm {
-    kind: &'static str,
-    check: &'static str,
-    module: String,
-    lane: Option<&'static str>,
-    key: Option<String>,
-    detail: String,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -156,7 +127,7 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         (false, true) => Exit::Corruption,
         (false, false) => Exit::Divergence,
     };
-    output::print(&VerifyForm::new(&report, first, began.elapsed().as_secs_f64()), output)?;
+    output::print(&VerifyForm::new(&report, &request.checks, first, began.elapsed()), output)?;
     Ok(exit)
 }
 
@@ -235,79 +206,5 @@ impl Listing {
             file.flush()?;
         }
         Ok(self.first)
-    }
-}
-
-impl From<&Finding> for FindingForm {
-    fn from(finding: &Finding) -> Self {
-        Self {
-            kind: finding.kind.as_str(),
-            check: finding.kind.check().as_str(),
-            module: finding.module.clone(),
-            lane: finding.lane.map(ferry::flatkv::Lane::name),
-            key: finding.key.as_ref().map(hex::encode),
-            detail: finding.detail.clone(),
-        }
-    }
-}
-
-impl VerifyForm {
-    fn new(report: &VerifyReport, first_findings: Vec<FindingForm>, elapsed_seconds: f64) -> Self {
-        let found = report.found.iter().map(|(kind, findings)| Found {
-            kind: kind.as_str(),
-            check: kind.check().as_str(),
-            findings: *findings,
-        });
-        Self {
-            outcome: match (report.is_clean(), report.is_damaged()) {
-                (true, _) => "clean",
-                (false, true) => "damaged",
-                (false, false) => "mismatch",
-            },
-            height: report.height,
-            write_mode: report.mode.map(ferry::Mode::as_str),
-            records: report.records,
-            findings: report.found.iter().map(|(_, findings)| findings).sum(),
-            found: found.collect(),
-            first_findings,
-            checks_not_made: report.unasked.iter().map(|check| check.as_str()).collect(),
-            elapsed_seconds,
-        }
-    }
-}
-
-impl Report for VerifyForm {
-    const COMMAND: &'static str = "verify";
-
-    fn table(&self) -> String {
-        let facts = table::facts([
-            ("result", self.outcome.to_owned()),
-            ("height", units::count(self.height)),
-            ("write mode", self.write_mode.unwrap_or("unknown").to_owned()),
-            ("records read", units::count(self.records)),
-            ("findings", units::count(self.findings)),
-            ("checks not made", self.checks_not_made.join(", ")),
-        ]);
-        let counts = self.found.iter().map(|found| [found.kind.to_owned(), units::count(found.findings)]);
-        let mut text = format!("{facts}\n{}", table::figures(["found", "times"], counts));
-        for finding in &self.first_findings {
-            let key = finding.key.as_deref().unwrap_or("-");
-            let module = if finding.module.is_empty() { "-" } else { &finding.module };
-            text += &format!("\n{} {module} {key}: {}", finding.kind, finding.detail);
-        }
-        let more = self.findings.saturating_sub(self.first_findings.len() as u64);
-        if more > 0 {
-            text += &format!("\n{} more: give --findings FILE, or --output ndjson", units::count(more));
-        }
-        text
-    }
-
-    fn records(&self) -> serde_json::Result<Vec<(&'static str, Value)>> {
-        let mut form = serde_json::to_value(self)?;
-        if let Value::Object(fields) = &mut form {
-            // They have been told one by one.
-            fields.remove("first_findings");
-        }
-        Ok(vec![("verify", form)])
     }
 }

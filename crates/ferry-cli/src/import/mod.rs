@@ -1,5 +1,7 @@
 //! `ferry import`: makes an exported state the state of a home.
 
+mod discard;
+
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -18,26 +20,32 @@ use crate::signals::Signals;
 use crate::words::TrustedHash;
 use crate::{table, units};
 
+pub(crate) use discard::UnfinishedForm;
+
 /// Make an exported state the state of a home, whole or not at all.
 ///
 /// Without --apply it says what is in the export and reads every chunk, and changes nothing. The home may be empty; a state that it has is replaced. The node must
 /// not be running. Every chunk is checked, all hashes are computed from what is in them, and the result is compared with
 /// the app hash before anything is replaced. Name the app hash that the chain has for that height: without it the export is
-/// only held against itself. An import that was interrupted goes on behind the last chunk that was taken.
+/// only held against itself. An import that was interrupted goes on behind the last chunk that was taken; one that nobody goes
+/// on with is given up by --discard.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_long_help = "Example:\n  ferry import --home DIR --from /backup/state           says what is in it\n  ferry import --home DIR --from /backup/state --apply"
+    after_long_help = "Example:\n  ferry import --home DIR --from /backup/state           says what is in it\n  ferry import --home DIR --from /backup/state --apply\n  ferry import --home DIR --discard                      says what an interrupted import has left\n  ferry import --home DIR --discard --apply"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     node: NodeArgs,
     /// The directory with the export.
-    #[arg(long, value_name = "DIR")]
-    from: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "discard")]
+    from: Option<PathBuf>,
+    /// Instead, delete what an interrupted import has taken; the state that the home has stays.
+    #[arg(long, conflicts_with_all = ["from", "app_hash"])]
+    discard: bool,
     /// The app hash that the chain has for the export's height, in hex, as the next block's header says it.
     #[arg(long, value_name = "HEX")]
     app_hash: Option<TrustedHash>,
-    /// Do it. What the home has is replaced then.
+    /// Do it. With --from, what the home has is replaced then.
     #[arg(long)]
     apply: bool,
     /// Die by SIGKILL at this named point.
@@ -91,7 +99,8 @@ struct ImportReport {
 pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let options = args.node.options()?;
-    let exported = Exported::open(&args.from)?;
+    let Some(from) = &args.from else { return discard::run(&args.node.home, args.apply, output) };
+    let exported = Exported::open(from)?;
     let mut chunks_before = 0;
     if args.apply {
         let trusted = args.app_hash.map(|hash| hash.0);
