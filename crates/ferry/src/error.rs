@@ -311,7 +311,7 @@ pub enum Error {
         found: PathBuf,
     },
     /// A directory without a whole export.
-    #[error("there is no whole export; one that was interrupted goes on with the same command: path={}", path.display())]
+    #[error("there is no whole export; name the directory that `ferry export --to` wrote, and give that command again if it was interrupted: path={}", path.display())]
     NoExport {
         /// The directory.
         path: PathBuf,

@@ -352,7 +352,11 @@ fn views_are_counted_and_keep_a_home_from_being_reopened() {
     let home = tempfile::tempdir().expect("a directory");
     let mut node = Node::open(home.path(), Options { views_max: 2, ..options(0) }).expect("a fresh node");
     block(&mut node, changes("bank", vec![set(b"k", b"v")]));
-    let (first, second) = (node.view().expect("a view"), node.view().expect("a view"));
+    let first = node.view().expect("a view");
+    let apart = std::time::Duration::from_millis(30);
+    std::thread::sleep(apart);
+    let second = node.view().expect("a view");
+    assert!(node.views().open().oldest_age() >= Some(apart), "the first one's");
     let error = migration(node.view().expect_err("both are taken"));
     assert!(matches!(error, migrate_core::Error::TooManyViews { max: 2 }), "{error}");
     assert_eq!(error.kind(), ErrorKind::Retry);
@@ -398,6 +402,13 @@ fn last_few_heights_have_views() {
     }
     let view = node.view_at(18).expect("a recent height");
     assert_eq!(view.get("bank", b"k").expect("a read").as_deref(), Some([18].as_slice()));
-    let error = migration(node.view_at(2).expect_err("long gone"));
-    assert!(matches!(error, migrate_core::Error::ViewGone { height: 2, newest: 20, .. }), "{error}");
+    let oldest = 21 - migrate_core::RECENT_VIEWS as u64;
+    assert_eq!(node.view_at(oldest).expect("the last that is kept").height(), oldest);
+    for gone in [oldest - 1, 2] {
+        let error = migration(node.view_at(gone).expect_err("gone"));
+        assert!(
+            matches!(error, migrate_core::Error::ViewGone { height, oldest: at, newest: 20 } if (height, at) == (gone, oldest)),
+            "{error}"
+        );
+    }
 }

@@ -83,7 +83,7 @@ fn a_moved_boundary_is_put_back_with_or_without_the_journals_word() {
     }
     // Without an older snapshot there is no last moving block to ask, and the journal's word is enough.
     let home = Patched::new();
-    home.remove_snapshot(OLDER);
+    home.remove_older_snapshots();
     home.plant(|patient| patient.set_row(&there(ferry::Boundary::in_progress("evm", [0x09; 21]).encode())));
     home.mend(&[RepairKind::Row]);
     // The record is gone altogether.
@@ -289,6 +289,14 @@ fn rows_of_keys_that_are_still_in_memiavl_go() {
     });
     let plan = home.mend(&[RepairKind::Row]);
     assert_eq!(keys(&plan, FindingKind::Twice), twice);
+}
+
+#[test]
+fn a_row_at_a_key_that_no_module_can_have_goes() {
+    let home = Patched::new();
+    let stray = RowMend { lane: Lane::Misc, key: b"of nobody".to_vec(), before: None, after: Some(vec![0; 12]) };
+    home.plant(|patient| patient.set_row(&stray));
+    home.mend(&[RepairKind::Row]);
 }
 
 /// Sound by itself, and of another chain: the changelog leads elsewhere.

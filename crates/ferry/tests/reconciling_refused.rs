@@ -9,7 +9,7 @@ use common::golden::options;
 use common::life::files;
 use common::patched::{HEIGHT, OLDER, Patched, flip_leaf, modules, request};
 use ferry::flatkv::{Patient, RowMend, split};
-use ferry::{Confirmed, Error, ErrorKind, Node, ReconcilePoint, ReconcileRequest, RepairKind, flatkv, memiavl_iter};
+use ferry::{Confirmed, Error, ErrorKind, Node, ReconcilePoint, ReconcileRequest, RepairKind, flatkv};
 
 #[test]
 fn a_row_that_only_a_caller_has_written_cannot_be_made_up_and_the_rollback_that_mends_it_is_named() {
@@ -49,11 +49,7 @@ fn written_by_a_caller(home: &Patched, last: u64) -> (RowMend, u64) {
 fn a_flipped_leaf_without_an_older_snapshot_is_refused() {
     let home = Patched::new();
     flip_leaf(&home);
-    for (version, path) in memiavl_iter::list_snapshots(&home.memiavl()).expect("lists") {
-        if version < HEIGHT as u64 {
-            fs::remove_dir_all(path).expect("removes");
-        }
-    }
+    home.remove_older_snapshots();
     let plan = home.is_refused("no snapshot and no changelog lead to its roots");
     assert!(plan.refusals[0].remedy.contains("ferry import"));
 }
@@ -97,6 +93,26 @@ fn a_stop_at_any_point_leaves_the_home_as_it_was_or_mended() {
         }
         home.mend(&[RepairKind::Row]);
     }
+}
+
+#[test]
+fn behind_the_switch_the_next_opening_finishes_and_until_then_nothing_is_planned() {
+    let home = Patched::new();
+    let lost = home.last_moved();
+    home.plant(|patient| lost.iter().for_each(|row| patient.set_row(row)));
+    let plan = home.plan();
+    let stopped = std::panic::catch_unwind(|| {
+        let confirm = Confirmed { id: &plan.id, keep: None };
+        let mut hook = |at| assert_ne!(at, ReconcilePoint::Switched, "stopped");
+        let mut go_on = |_| ControlFlow::Continue(());
+        ferry::reconcile_with(home.path(), &modules(), &request(), &confirm, &mut go_on, &mut hook)
+    });
+    assert!(stopped.is_err());
+    let mut go_on = |_| ControlFlow::Continue(());
+    let unfinished = ferry::plan_reconcile(home.path(), &modules(), &request(), &mut go_on).expect_err("refused");
+    assert_eq!(unfinished.kind(), ErrorKind::Unfinished, "{unfinished}");
+    home.goes_on();
+    home.is_sound();
 }
 
 #[test]
@@ -167,4 +183,23 @@ fn a_running_node_and_what_is_to_be_finished_first_are_refused() {
     assert_eq!(plan(), ErrorKind::Unfinished);
     home.plant(|patient| patient.set_record(b"rollback_to", None));
     home.is_sound();
+}
+
+#[test]
+fn what_is_replaced_is_kept_where_nothing_is_and_outside_the_stores() {
+    let home = Patched::new();
+    let lost = home.last_moved();
+    home.plant(|patient| patient.set_row(&lost[0]));
+    let plan = home.plan();
+    let full = tempfile::tempdir().expect("a directory");
+    fs::write(full.path().join("file"), "precious").expect("writes");
+    for place in [full.path(), &home.flatkv().join("kept"), &home.memiavl().join("kept")] {
+        let confirm = Confirmed { id: &plan.id, keep: Some(place) };
+        let mut go_on = |_| ControlFlow::Continue(());
+        let error = ferry::reconcile(home.path(), &modules(), &request(), &confirm, &mut go_on).expect_err("refused");
+        assert_eq!(error.kind(), ErrorKind::Refused, "{}: {error}", place.display());
+    }
+    assert_eq!(fs::read(full.path().join("file")).expect("reads"), b"precious");
+    assert_eq!(home.plan().id, plan.id, "the home is as it was");
+    home.mend(&[RepairKind::Row]);
 }

@@ -60,11 +60,7 @@ pub(super) fn judge(
     if is_as_it_was && is_whole && !must_sync {
         return Ok(Outcome::Sound(Some(way.roots)));
     }
-    let mut repairs = repairs(records, last, &way, &damaged, log_last, residue)?;
-    if current.is_none() {
-        let after = format!("leads to the snapshot of {}", way.base);
-        repairs.push(Repair::general(RepairKind::Snapshot, "`current` leads nowhere", after, PROOF));
-    }
+    let repairs = repairs(records, last, &way, &damaged, log_last, residue)?;
     let rebuilt = rebuilt(records, last, &way, &sound)?;
     Ok(Outcome::Rebuild(rebuilt, repairs, way.roots))
 }

@@ -78,6 +78,15 @@ impl Patched {
         fs::remove_dir_all(self.memiavl().join(name)).expect("removes");
     }
 
+    /// Removes all snapshots but the last block's.
+    pub(crate) fn remove_older_snapshots(&self) {
+        for (version, path) in memiavl_iter::list_snapshots(&self.memiavl()).expect("lists") {
+            if version < HEIGHT as u64 {
+                fs::remove_dir_all(path).expect("removes");
+            }
+        }
+    }
+
     /// Writes to the closed FlatKV past everything that keeps it sound.
     pub(crate) fn plant(&self, damage: impl FnOnce(&mut Patient)) {
         let mut patient = Patient::open(&self.flatkv(), &flatkv::Options::default()).expect("opens");
@@ -172,6 +181,7 @@ impl Patched {
         assert!(plan.refusals.iter().all(|refusal| !refusal.remedy.is_empty()));
         let before = files(self.path());
         let error = self.apply(&plan.id).expect_err("refused");
+        assert!(matches!(error, ferry::Error::ReconcileRefused { .. }), "{error:?}");
         assert_eq!(error.kind(), ErrorKind::Corruption, "{error}");
         let after = files(self.path());
         let stores = |files: std::collections::BTreeMap<PathBuf, Vec<u8>>| {
