@@ -70,7 +70,7 @@ struct Arguments {
     /// Homes to import, as ACCOUNTSxSLOTS.
     #[arg(long, value_delimiter = ',', default_value = "100000x10,400000x12")]
     import: Vec<Size>,
-    /// Keys of the homes in which a key's cost is measured; 10000000 takes some minutes and 10 GB more.
+    /// Keys of the homes in which a key's cost is measured; 10000000 takes much more time and disk.
     #[arg(long, value_delimiter = ',', default_value = "100000,1000000")]
     growth: Vec<u64>,
     /// How long the committing thread is parked at each point.

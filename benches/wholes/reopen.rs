@@ -1,8 +1,10 @@
 //! How long a node takes to open, by how many blocks of memiavl's changelog are to be replayed.
 
+use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::Arguments;
@@ -27,6 +29,7 @@ pub(crate) fn run(homes: &Homes, arguments: &Arguments) -> Result<Value> {
         for _ in done..blocks {
             keys += life.block()?.moved;
         }
+        let changelog = life.node.home().memiavl().join("changelog");
         life.node.close()?;
         done = blocks;
         let mut times = Times::default();
@@ -36,7 +39,17 @@ pub(crate) fn run(homes: &Homes, arguments: &Arguments) -> Result<Value> {
             times.add(began.elapsed());
             node.close()?;
         }
-        rows.push(json!({ "blocks": blocks, "keys": keys, "opening": times.report() }));
+        let bytes = bytes_in(&changelog)?;
+        rows.push(json!({ "blocks": blocks, "keys": keys, "changelog_bytes": bytes, "opening": times.report() }));
     }
     Ok(rows.into())
+}
+
+/// Bytes of the files of a directory.
+fn bytes_in(directory: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
 }

@@ -152,6 +152,7 @@ const REOPEN: Table = Table {
     rows: "/reopen",
     columns: &[
         column("blocks to replay", "/blocks", 1.0, 0),
+        column("changelog MiB", "/changelog_bytes", MIB, 1),
         column("median ms", "/opening/p50_us", MS, 0),
         column("longest ms", "/opening/max_us", MS, 0),
     ],
