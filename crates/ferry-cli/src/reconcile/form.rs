@@ -165,6 +165,14 @@ impl Report for ReconcileForm {
         if plan.repairs.len() > SHOWN_MAX {
             text += &format!("\n{} more: give --output json", units::count((plan.repairs.len() - SHOWN_MAX) as u64));
         }
+        let left = plan.findings.iter().filter(|found| found.mended_by.is_none());
+        for found in left.clone().take(SHOWN_MAX) {
+            text += &format!("\nfound, and nothing mends it: {}", shortened(&found.finding.line()));
+        }
+        let more = left.count().saturating_sub(SHOWN_MAX);
+        if more > 0 {
+            text += &format!("\n{} more: give --output json", units::count(more as u64));
+        }
         for refusal in &plan.refusals {
             text +=
                 &format!("\ncannot be mended: {}\n  why:  {}\n  then: {}", refusal.what, refusal.why, refusal.remedy);

@@ -63,6 +63,15 @@ impl From<&Finding> for FindingForm {
     }
 }
 
+impl FindingForm {
+    /// For people.
+    pub(crate) fn line(&self) -> String {
+        let key = self.key.as_deref().unwrap_or("-");
+        let module = if self.module.is_empty() { "-" } else { &self.module };
+        format!("{} {module} {key}: {}", self.kind, self.detail)
+    }
+}
+
 impl VerifyForm {
     pub(super) fn new(
         report: &VerifyReport,
@@ -142,9 +151,7 @@ impl Report for VerifyForm {
             text += &format!("\n{}", table::figures(["found", "times"], counts));
         }
         for finding in &self.first_findings {
-            let key = finding.key.as_deref().unwrap_or("-");
-            let module = if finding.module.is_empty() { "-" } else { &finding.module };
-            text += &format!("\n{} {module} {key}: {}", finding.kind, finding.detail);
+            text += &format!("\n{}", finding.line());
         }
         let more = self.findings.saturating_sub(self.first_findings.len() as u64);
         if more > 0 {

@@ -148,3 +148,27 @@ fn the_table_says_what_would_be_done_and_how_to_have_it_done() {
         assert!(shown.stdout.contains(said), "expected {said:?} in {}", shown.stdout);
     }
 }
+
+#[test]
+fn what_nothing_mends_is_named_with_its_key_and_what_to_do() {
+    let home = home();
+    damage(&home);
+    for snapshot in fs::read_dir(state(&home).join("memiavl")).expect("lists").map(|entry| entry.expect("lists").path())
+    {
+        let is_older =
+            snapshot.to_string_lossy().contains("snapshot-") && !snapshot.ends_with("snapshot-00000000000000000042");
+        if is_older {
+            fs::remove_dir_all(snapshot).expect("removes");
+        }
+    }
+    let found = run(&["verify", "--home", home.text(), "--output", "json"]).json(4);
+    let leaf =
+        found["first_findings"].as_array().expect("findings").iter().find(|found| found["kind"] == "leaf_damaged");
+    let key = leaf.expect("the leaf")["key"].as_str().expect("a key");
+    let shown = run(&["reconcile", "--home", home.text()]);
+    assert_eq!(shown.code, 4, "{shown:?}");
+    let named = format!("found, and nothing mends it: leaf_damaged bank {key}");
+    for said in [named.as_str(), "cannot be mended: memiavl at block 42", "ferry import", "nothing: as long as"] {
+        assert!(shown.stdout.contains(said), "expected {said:?} in {}", shown.stdout);
+    }
+}
