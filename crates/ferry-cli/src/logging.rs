@@ -1,6 +1,6 @@
 //! The log: on stderr, filtered by `FERRY_LOG`, never on the stream that carries data.
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing_subscriber::EnvFilter;
 
@@ -12,10 +12,6 @@ pub(crate) fn start() {
     let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new("warn"));
     // A log that cannot be written is not worth a panic, which is what the default would do with a closed stderr.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    log.log_internal_errors(false).with_ansi(has_colour()).init();
-}
-
-/// Whether stderr is a terminal, and nobody asked for no colour (<https://no-color.org>).
-fn has_colour() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    // It has no colours: asked for some, a build without that feature says so to every terminal.
+    log.log_internal_errors(false).with_ansi(false).init();
 }

@@ -122,6 +122,14 @@ fn no_color_means_none_on_a_terminal_too() {
     assert_eq!((code, colours(&wrong)), (Some(2), true), "{wrong:?}");
 }
 
+/// Found by looking at a terminal without NO_COLOR: each command began with a complaint of the logging library's.
+#[test]
+fn a_terminal_with_colours_gets_the_same_text() {
+    let words = ["inspect", "constants"];
+    let [plain, coloured] = [true, false].map(|no_color| on_a_terminal(80, no_color, true, &words));
+    assert_eq!(plain, coloured);
+}
+
 /// Whether an escape sequence ends in `m`.
 fn is_colour(rest: &str) -> bool {
     rest.find(|c: char| c.is_ascii_alphabetic()).is_some_and(|end| rest[end..].starts_with('m'))
