@@ -6,12 +6,16 @@ use bytes::Bytes;
 use changeset::{Hash, KvPair};
 use memiavl_iter::{EMPTY_ROOT, NodeId, TreeSnapshot};
 
+use crate::beside::beside;
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{contains, find_leaf};
 use crate::tree::hash::{Unhashed, hash, unhashed_parts};
 use crate::tree::many::{One, contains_many};
 use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
+
+/// Fewer lookups than this are not worth a thread: starting one takes as long as some 50 of them.
+const KEYS_PER_THREAD_MIN: usize = 128;
 
 /// One tree. A clone costs two counts and never changes with the original.
 #[derive(Clone, Debug)]
@@ -117,7 +121,15 @@ impl Tree {
         let mut present = vec![false; keys.len()];
         if let Some(root) = &self.root {
             let mut ones: Vec<_> = keys.iter().zip(&mut present).map(|(key, present)| One::new(key, present)).collect();
-            contains_many(self.base(), root.at(), &mut ones)?;
+            let (base, half) = (self.base(), ones.len() / 2);
+            let (low, high) = ones.split_at_mut(half);
+            // A lookup waits for memory most of its time, so two threads take half of it.
+            let (low, high) = beside(
+                half >= KEYS_PER_THREAD_MIN,
+                || contains_many(base, root.at(), low),
+                || contains_many(base, root.at(), high),
+            );
+            low.and(high)?;
         }
         Ok(present)
     }

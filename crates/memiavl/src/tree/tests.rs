@@ -356,3 +356,16 @@ fn a_first_block_at_a_high_initial_version_hashes_with_version_1() {
     tree.apply(&[KvPair::set("k", "w")]).expect("applied");
     assert_eq!(tree.root_hash().expect("hashed"), leaf_hash(101, b"k", b"w"));
 }
+
+#[test]
+fn lookups_on_two_threads_answer_in_the_order_of_the_keys() {
+    let key = |number: u32| Bytes::copy_from_slice(&number.to_be_bytes());
+    let odd: Vec<_> = (0..1000).map(|number| KvPair::set(key(2 * number + 1), "v")).collect();
+    let mut tree = Tree::new(1);
+    tree.apply(&odd).expect("applied");
+    tree.root_hash().expect("hashed");
+    let (_dir, tree) = mapped(&tree);
+    let asked: Vec<_> = (500..1501).map(key).collect();
+    let expected: Vec<_> = (500..1501).map(|number| number % 2 == 1).collect();
+    assert_eq!(tree.contains_many(&asked).expect("looked up"), expected);
+}
