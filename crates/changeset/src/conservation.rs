@@ -35,9 +35,13 @@ impl EntrySum {
 
     /// Takes the entry of `key` in `module` away.
     pub fn subtract(&mut self, module: &str, key: &[u8], value: &[u8]) {
-        let entry = Self::of(module, key, value);
+        self.unmerge(&Self::of(module, key, value));
+    }
+
+    /// Takes all entries of `other` away.
+    pub fn unmerge(&mut self, other: &Self) {
         let mut borrow = false;
-        for (limb, other) in self.limbs.iter_mut().zip(entry.limbs) {
+        for (limb, other) in self.limbs.iter_mut().zip(other.limbs) {
             let (difference, first) = limb.overflowing_sub(other);
             let (difference, second) = difference.overflowing_sub(u64::from(borrow));
             (*limb, borrow) = (difference, first || second);

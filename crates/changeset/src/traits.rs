@@ -132,6 +132,8 @@ pub trait OldStore: Read + Scan + Walk + Write {
     type View: Read + Scan + Walk + Clone + Send + Sync + 'static;
     /// The state before a flush.
     type Savepoint;
+    /// The trees as the block in work leaves them, for work on the next block beside this one's commit.
+    type Ahead: Walk + Write + Send + 'static;
 
     /// The last committed version; 0 before the first block.
     fn version(&self) -> u64;
@@ -153,6 +155,22 @@ pub trait OldStore: Read + Scan + Walk + Write {
     /// # Errors
     /// An upgrade that does not fit the present trees, or one behind the block's first changes.
     fn upgrade(&mut self, upgrades: &[TreeNameUpgrade]) -> StoreResult<()>;
+
+    /// The trees as the block in work leaves them: what is written to them is written as of the next block, and to them alone.
+    ///
+    /// # Errors
+    /// A version beyond what the store can have.
+    fn ahead(&self) -> StoreResult<Self::Ahead>;
+
+    /// Whether the block in work begins with the very trees that `ahead` was made of, and nothing was asked of it yet.
+    fn is_begun_by(&self, ahead: &Self::Ahead) -> bool;
+
+    /// As [`apply`](Write::apply), and takes from `ahead` what was written there if the block in work has nothing yet and
+    /// `changes` begin with the same: it saves work and changes no result.
+    ///
+    /// # Errors
+    /// As [`apply`](Write::apply).
+    fn apply_from(&mut self, ahead: Self::Ahead, changes: &[NamedChangeSet]) -> StoreResult<()>;
 
     /// The root hash of each tree as the block in work leaves it, in name order.
     ///
@@ -254,6 +272,8 @@ pub trait NewStore: Read + Scan + Write + History + Send {
     type View: Read + Scan + History + Clone + Send + Sync + 'static;
     /// The state before a flush.
     type Savepoint;
+    /// Rows made of moved pairs before their block.
+    type Made: Send + 'static;
 
     /// The last committed version; none before the first block.
     fn version(&self) -> Option<u64>;
@@ -264,13 +284,25 @@ pub trait NewStore: Read + Scan + Write + History + Send {
     /// A store that has a block already.
     fn seed(&mut self, next_version: u64) -> StoreResult<()>;
 
+    /// Makes, on any thread and before the block, rows of pairs that the migration will move in the block at `height`: modules
+    /// and keys ascend.
+    ///
+    /// # Errors
+    /// A pair that the store refuses.
+    fn make_moved(changes: &[NamedChangeSet], height: u64) -> StoreResult<Self::Made>;
+
     /// Applies changes as [`Write::apply`] does, and says what of the moved pairs among them the rows hold now: the sum over
     /// their entries, decoded from the serialized rows. `moved` tells per changeset which of its pairs those are; where it
-    /// ends, none is.
+    /// ends, none is. `made` saves work and changes no result, whatever it was made of.
     ///
     /// # Errors
     /// As [`Write::apply`].
-    fn apply_moving(&mut self, changes: &[NamedChangeSet], moved: &[Vec<bool>]) -> StoreResult<EntrySum>;
+    fn apply_moving(
+        &mut self,
+        changes: &[NamedChangeSet],
+        moved: &[Vec<bool>],
+        made: Option<Self::Made>,
+    ) -> StoreResult<EntrySum>;
 
     /// The state now, to come back to.
     fn savepoint(&self) -> Self::Savepoint;

@@ -102,6 +102,7 @@ impl History for Faulty {
 impl NewStore for Faulty {
     type View = View;
     type Savepoint = <FlatKv as NewStore>::Savepoint;
+    type Made = <FlatKv as NewStore>::Made;
 
     fn version(&self) -> Option<u64> {
         self.store.version()
@@ -111,11 +112,20 @@ impl NewStore for Faulty {
         self.store.seed(next_version)
     }
 
-    fn apply_moving(&mut self, changes: &[NamedChangeSet], moved: &[Vec<bool>]) -> StoreResult<EntrySum> {
+    fn make_moved(changes: &[NamedChangeSet], height: u64) -> StoreResult<Self::Made> {
+        FlatKv::make_moved(changes, height)
+    }
+
+    fn apply_moving(
+        &mut self,
+        changes: &[NamedChangeSet],
+        moved: &[Vec<bool>],
+        made: Option<Self::Made>,
+    ) -> StoreResult<EntrySum> {
         let mut changes = changes.to_vec();
         // The first changeset is the EVM module's: the migration's records come last.
         (self.fault)(&mut changes[0].changeset.pairs);
-        self.store.apply_moving(&changes, moved)
+        self.store.apply_moving(&changes, moved, made)
     }
 
     fn savepoint(&self) -> Self::Savepoint {

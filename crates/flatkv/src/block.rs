@@ -15,6 +15,7 @@ use crate::error::{FlatKvError, Result};
 use crate::key::{Field, Key, locate};
 use crate::lane::{Lane, PerLane};
 use crate::lattice::{Lattices, Part};
+use crate::made::{MadeRow, MadeRows};
 use crate::options::Family;
 use crate::row::{Op, check, next_row};
 use crate::source::Database;
@@ -65,6 +66,8 @@ struct Touched<'a> {
     before: Option<Row>,
     after: Pending,
     moved: Moved,
+    /// The place of the made row that this is; its hash is in that one's sum.
+    made: Option<usize>,
 }
 
 impl Touched<'_> {
@@ -125,17 +128,19 @@ impl Block {
     }
 
     /// Applies changes as of `height`, hashing on up to `threads` threads; all of them or, on an error, none. Returns what
-    /// the rows hold of the pairs that `moved` marks.
+    /// the rows hold of the pairs that `moved` marks. Rows of those that were `made` before are not made again.
     pub(crate) fn apply(
         &mut self,
         database: &Database,
         changes: &[NamedChangeSet],
         moved: &[Vec<bool>],
+        made: Option<MadeRows>,
         height: u64,
         threads: usize,
     ) -> Result<EntrySum> {
         let parts: Vec<_> = changes.iter().map(parts).collect();
-        let mut changes = parse(changes, moved, &parts)?;
+        let made = made.and_then(|made| made.at(height));
+        let mut changes = parse(changes, moved, made.as_ref(), &parts)?;
         // Stable, so that changes of one row keep their order. The migration hands over sorted runs, which this merges.
         changes.sort_by(|a, b| a.part.0.cmp(&b.part.0).then_with(|| a.key.cmp(&b.key)));
         let rows: Vec<&[Located<'_>]> = changes.chunk_by(Located::is_same_row).collect();
@@ -147,11 +152,15 @@ impl Block {
             let pending = known.next().expect("an item per row");
             touched.push(touch(row, pending, height, &mut scratch)?);
         }
-        let deltas = deltas(&touched.iter().map(Touched::change).collect::<Vec<_>>(), threads)?;
+        let to_hash = touched.iter().filter(|row| row.made.is_none()).map(Touched::change);
+        let deltas = deltas(&to_hash.collect::<Vec<_>>(), threads)?;
+        let mut is_taken = vec![false; made.as_ref().map_or(0, MadeRows::len)];
+        touched.iter().filter_map(|row| row.made).for_each(|at| is_taken[at] = true);
+        let made = made.as_ref().map(|made| made.deltas(&is_taken)).transpose()?.unwrap_or_default();
         let mut entered = EntrySum::default();
-        deltas.iter().for_each(|(_, delta)| entered.merge(&delta.entered));
         let mut lattices = self.lattices.clone();
-        lattices.apply(deltas)?;
+        let all = deltas.into_iter().chain(made);
+        lattices.apply(all.inspect(|(_, delta)| entered.merge(&delta.entered)))?;
         // Nothing fails from here on.
         self.lattices = lattices;
         self.log.reserve(touched.len());
@@ -210,6 +219,8 @@ struct Located<'a> {
     op: Op<'a>,
     /// Whether the migration moved it, rather than a caller wrote it.
     moved: bool,
+    /// The row that was made of it, and its place among the made ones.
+    made: Option<(usize, &'a MadeRow)>,
 }
 
 impl Located<'_> {
@@ -228,10 +239,12 @@ fn parts(changes: &NamedChangeSet) -> PerLane<Part> {
 fn parse<'a>(
     changes: &'a [NamedChangeSet],
     moved: &[Vec<bool>],
+    made: Option<&'a MadeRows>,
     parts: &'a [PerLane<Part>],
 ) -> Result<Vec<Located<'a>>> {
     let mut located = Vec::with_capacity(changes.iter().map(|set| set.pairs().len()).sum());
     let mut physical = Vec::new();
+    let mut made = made.map(MadeRows::reader);
     let marks = moved.iter().map(Vec::as_slice).chain(iter::repeat([].as_slice()));
     for ((set, parts), marks) in changes.iter().zip(parts).zip(marks) {
         for (pair, moved) in set.pairs().iter().zip(marks.iter().copied().chain(iter::repeat(false))) {
@@ -245,8 +258,9 @@ fn parse<'a>(
                     got: value.len(),
                 })?;
             }
-            let (part, key) = (&parts[field.lane()], Arc::from(physical.as_slice()));
-            located.push(Located { part, field, key, op, moved });
+            let made = made.as_mut().filter(|_| moved).and_then(|made| made.find(&set.name, pair));
+            let key = made.map_or_else(|| Arc::from(physical.as_slice()), |(_, row)| Arc::clone(&row.key));
+            located.push(Located { part: &parts[field.lane()], field, key, op, moved, made });
         }
     }
     Ok(located)
@@ -256,6 +270,12 @@ fn parse<'a>(
 fn touch<'a>(changes: &[Located<'a>], pending: Pending, height: u64, scratch: &mut Vec<u8>) -> Result<Touched<'a>> {
     let Located { part, key, .. } = &changes[0];
     let before = pending.now;
+    if let ([Located { made: Some((at, made)), field, .. }], None) = (changes, &before) {
+        let mut moved = Moved::default();
+        moved.insert(*field);
+        let after = Pending { committed: pending.committed, now: made.row.clone() };
+        return Ok(Touched { part, key: key.clone(), before, after, moved, made: Some(*at) });
+    }
     let (mut now, mut moved) = (before.clone(), Moved::default());
     for change in changes {
         if change.moved {
@@ -266,5 +286,5 @@ fn touch<'a>(changes: &[Located<'a>], pending: Pending, height: u64, scratch: &m
         now = is_live.then(|| Row::from(scratch.as_slice()));
     }
     let after = Pending { committed: pending.committed, now };
-    Ok(Touched { part, key: key.clone(), before, after, moved })
+    Ok(Touched { part, key: key.clone(), before, after, moved, made: None })
 }

@@ -48,6 +48,15 @@ impl Delta {
             self.added.count(key, new);
         }
     }
+
+    /// Takes back what adding the row of `change`, and of its moved pairs `gone`, has added.
+    pub(crate) fn take_back(&mut self, change: &RowChange<'_>, gone: &EntrySum) {
+        if let Some(row) = change.new {
+            self.hash.subtract(change.key, row);
+            self.added.uncount(change.key, row);
+        }
+        self.entered.unmerge(gone);
+    }
 }
 
 /// The deltas of `changes`, on up to `threads` threads. A lane and module may come more than once.

@@ -55,6 +55,7 @@ mod lane;
 mod lattice;
 mod lock;
 mod log_tail;
+mod made;
 mod meta;
 mod open;
 mod options;
@@ -87,6 +88,7 @@ pub use key::{CODE_HASH_PREFIX, EVM, Field, KeyError, NONCE_PREFIX, locate, spli
 pub use lane::Lane;
 pub use lattice::Totals;
 pub use lock::Holder;
+pub use made::MadeRows;
 pub use open::{check_ours, check_place};
 pub use options::{Durability, FORMAT, Options};
 pub use patient::Patient;

@@ -11,6 +11,7 @@ use changeset::{
 use crate::block::{Block, Savepoint};
 use crate::commit;
 use crate::error::{FlatKvError, Result};
+use crate::made::MadeRows;
 use crate::options::{Durability, Options};
 use crate::scan::scan;
 use crate::source::{Database, Source};
@@ -115,13 +116,14 @@ impl Scan for FlatKv {
 impl Write for FlatKv {
     /// All of the changes or, on an error, none of them.
     fn apply(&mut self, changes: &[NamedChangeSet]) -> StoreResult<()> {
-        self.apply_moving(changes, &[]).map(drop)
+        self.apply_moving(changes, &[], None).map(drop)
     }
 }
 
 impl NewStore for FlatKv {
     type View = View;
     type Savepoint = Savepoint;
+    type Made = MadeRows;
 
     fn version(&self) -> Option<u64> {
         self.view.version()
@@ -136,10 +138,19 @@ impl NewStore for FlatKv {
         Ok(())
     }
 
-    fn apply_moving(&mut self, changes: &[NamedChangeSet], moved: &[Vec<bool>]) -> StoreResult<EntrySum> {
+    fn make_moved(changes: &[NamedChangeSet], height: u64) -> StoreResult<MadeRows> {
+        Ok(MadeRows::make(changes, height)?)
+    }
+
+    fn apply_moving(
+        &mut self,
+        changes: &[NamedChangeSet],
+        moved: &[Vec<bool>],
+        made: Option<MadeRows>,
+    ) -> StoreResult<EntrySum> {
         self.check_alive()?;
         let height = self.next_version()?;
-        let applied = self.block.apply(&self.database, changes, moved, height, self.hash_threads);
+        let applied = self.block.apply(&self.database, changes, moved, made, height, self.hash_threads);
         if let Err(error @ FlatKvError::WorkerPanicked) = &applied {
             self.poison = Some(error.to_string());
         }

@@ -53,7 +53,7 @@ mod tree;
 pub use changelog::{Changelog, Log, LogError, LogOptions, LogSegment, LogSyncer, SEGMENT_BYTES, Torn};
 pub use error::{Doing, Error};
 pub use lock::{Lock, LockHolder, LockState};
-pub use multitree::Savepoint;
+pub use multitree::{Ahead, Savepoint};
 pub use open::{Access, Options, Site, Unreplayed, open, rollback};
 pub use proof::{Proof, ProofOp};
 pub use rebuild::Rebuild;

@@ -87,6 +87,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let bytes = self.block.bytes + self.block.moved_key_bytes + self.block.moved_value_bytes;
         self.check_background(committed.height)?;
         let new_takes_part = self.new_takes_part(&self.metadata()?);
+        self.work_ahead();
         self.at_kill_point(KillPoint::Worked);
 
         if new_takes_part && let Some(new) = &mut self.new {
@@ -181,7 +182,9 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
         let state = self.view_state(committed.clone())?;
         let report = self.block_report(&state, version)?;
-        self.publisher.publish(state);
+        let superseded = self.publisher.publish(state);
+        // Thousands of nodes that only the oldest version had, each to be freed.
+        self.worker.hand(move || drop(superseded));
         Ok(report)
     }
 

@@ -11,6 +11,7 @@ use boundary::Boundary;
 use bytes::Bytes;
 use changeset::{CommitInfo, EntrySum, NewStore, OldStore, Read, StoreResult, TreeNameUpgrade};
 
+use crate::ahead::Ahead;
 use crate::background::{BackgroundSync, Whose};
 use crate::batch::BatchLimit;
 use crate::cancel::CancelToken;
@@ -22,6 +23,7 @@ use crate::mode::{LAST_VERSION, Mode, Route};
 use crate::observer::Observer;
 use crate::publish::{Publisher, Views};
 use crate::view::{ViewState, route};
+use crate::worker::Worker;
 
 /// The write mode that a node is opened with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,6 +109,10 @@ pub struct Engine<O: OldStore, N: NewStore> {
     pub(crate) kill_hook: Option<KillHook>,
     /// Puts blocks on disk that were left to the operating system; none where each commit does.
     pub(crate) background: Option<(Whose, BackgroundSync)>,
+    /// The next block's batch, if it is being worked on.
+    pub(crate) ahead: Option<Ahead<O::Ahead, N::Made>>,
+    /// INVARIANT: behind the stores, whose views it may hold until it is dropped.
+    pub(crate) worker: Worker,
 }
 
 /// The block in work.
@@ -316,6 +322,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         if let Some((_, background)) = self.background.take() {
             background.close()?;
         }
+        drop((self.ahead, self.worker));
         Ok((self.old, self.new))
     }
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use changeset::{EntrySum, NamedChangeSet, NewStore, OldStore};
 
+use crate::ahead::Done;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::manager::ManagerSavepoint;
@@ -34,6 +35,9 @@ struct Routed {
     /// Which pairs of `new` the batch moved.
     new_moved: Vec<Vec<bool>>,
 }
+
+/// What was worked on ahead of the block, per store.
+type AheadOf<O, N> = (<O as OldStore>::Ahead, <N as NewStore>::Made);
 
 /// What a flush did, for the block's account.
 #[derive(Default)]
@@ -83,8 +87,15 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len() as u64).sum::<u64>();
         let (straight_old, straight_new) = (count(&routed.old), count(&routed.new));
         let (mut report, mut moved, mut left) = (FlushReport::default(), Moved::new(), EntrySum::default());
+        let mut ahead = None;
+        let done = self.take_ahead();
         if let Some(manager) = self.manager.as_ref().filter(|_| uses_new) {
-            let plan = manager.plan(self.old.as_ref(), std::mem::take(&mut routed.moving), &self.config.cancel)?;
+            let moving = done.map(|Done { moving, old, new, .. }| {
+                ahead = Some((old, new));
+                moving
+            });
+            let changes = std::mem::take(&mut routed.moving);
+            let plan = manager.plan_with(moving, self.old.as_ref(), changes, &self.config.cancel)?;
             (report, moved, left) = (plan.report, plan.moved, plan.left);
             routed.old.extend(plan.old);
             routed.new_moved.resize(routed.new.len(), Vec::new());
@@ -98,7 +109,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         report.written_old += straight_old;
         report.routed_new += straight_new;
         report.written_new += straight_new;
-        let entered = self.apply_to_both(&routed)?;
+        let entered = self.apply_to_both(&routed, ahead)?;
         if left != entered {
             return Err(Error::NotConserved { height: self.next_height(), keys: report.moved_keys, left, entered });
         }
@@ -123,7 +134,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
 
     /// Applies to both stores whatever the other one says, so that the errors of both are reported. They share nothing: with
     /// much to do in both, they do it at once. Returns the sum over the moved entries as FlatKV's rows have them.
-    fn apply_to_both(&mut self, routed: &Routed) -> Result<EntrySum, Error> {
+    fn apply_to_both(&mut self, routed: &Routed, ahead: Option<AheadOf<O, N>>) -> Result<EntrySum, Error> {
         let action = "applying a flush";
         let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len()).sum::<usize>();
         let is_worth_it = count(&routed.old).min(count(&routed.new)) >= PAIRS_PER_THREAD_MIN;
@@ -132,8 +143,14 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         }
         let old = self.old.as_mut().filter(|_| !routed.old.is_empty());
         let new = self.new.as_mut().filter(|_| !routed.new.is_empty());
-        let apply_old = || old.map_or(Ok(()), |old| old.apply(&routed.old));
-        let apply_new = || new.map_or(Ok(EntrySum::default()), |new| new.apply_moving(&routed.new, &routed.new_moved));
+        let (removed, made) = ahead.unzip();
+        let apply_old = || match (old, removed) {
+            (Some(old), Some(removed)) => old.apply_from(removed, &routed.old),
+            (Some(old), None) => old.apply(&routed.old),
+            (None, _) => Ok(()),
+        };
+        let apply_new =
+            || new.map_or(Ok(EntrySum::default()), |new| new.apply_moving(&routed.new, &routed.new_moved, made));
         let (old, new) = match is_worth_it {
             false => (apply_old(), apply_new()),
             true => thread::scope(|scope| {

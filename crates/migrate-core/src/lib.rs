@@ -21,6 +21,7 @@
 //! assert_eq!(Mode::MemiavlOnly.next(), Some(Mode::MigrateEvm));
 //! ```
 
+mod ahead;
 mod background;
 mod batch;
 mod cancel;
@@ -43,6 +44,7 @@ mod rollback;
 mod still;
 mod upkeep;
 mod view;
+mod worker;
 
 pub use batch::BatchLimit;
 pub use cancel::CancelToken;

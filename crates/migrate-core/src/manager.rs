@@ -14,7 +14,7 @@ use crate::batch::{BatchLimit, next_batch};
 use crate::cancel::CancelToken;
 use crate::error::Error;
 use crate::metadata::{Metadata, advance, read_version};
-use crate::plan::{FlushPlan, Plan};
+use crate::plan::{FlushPlan, Moving, Plan};
 
 /// What a manager is made from, beside the stores.
 #[derive(Clone, Debug)]
@@ -167,10 +167,24 @@ impl Manager {
     /// Plans one flush of a block, and moves the cursor if it is the block's first.
     ///
     /// # Errors
-    /// A write to the migration's own store; a tree that vanished; an error of the walk or of a store; cancelled. The
-    /// cursor may have moved: the caller goes back to its savepoint.
+    /// As [`plan_with`](Self::plan_with).
     pub fn plan<O: Read + Walk>(
         &self,
+        old: Option<&O>,
+        changes: Vec<NamedChangeSet>,
+        cancel: &CancelToken,
+    ) -> Result<FlushPlan, Error> {
+        self.plan_with(None, old, changes, cancel)
+    }
+
+    /// As [`plan`](Self::plan), with the batch that the walk would take now, if it has been taken ahead.
+    ///
+    /// # Errors
+    /// A write to the migration's own store; a tree that vanished; an error of the walk or of a store; cancelled. The
+    /// cursor may have moved: the caller goes back to its savepoint.
+    pub(crate) fn plan_with<O: Read + Walk>(
+        &self,
+        ahead: Option<Moving>,
         old: Option<&O>,
         changes: Vec<NamedChangeSet>,
         cancel: &CancelToken,
@@ -193,9 +207,12 @@ impl Manager {
         let old = old.ok_or(Error::OldStoreAbsent { version: self.target })?;
         let advance_now = !state.advanced && !state.batch.is_paused();
         if advance_now {
-            let batch = next_batch(old, &self.trees, &state.boundary, state.batch, cancel)?;
-            state.boundary = batch.boundary.clone();
-            plan.take_batch(&self.trees, batch);
+            let moving = match ahead {
+                Some(moving) => moving,
+                None => Moving::of(&self.trees, next_batch(old, &self.trees, &state.boundary, state.batch, cancel)?),
+            };
+            state.boundary = moving.boundary.clone();
+            plan.take_batch(moving);
         }
         // The block's first flush was its chance, also when paused: raising the batch size moves the next block.
         state.advanced = true;
@@ -241,7 +258,7 @@ fn stays_in_old(old: &impl Read, boundary: &Boundary, set: &NamedChangeSet) -> R
     let keys = set.pairs().iter().map(|pair| &pair.key);
     let mut asked: Vec<_> = keys.enumerate().filter(|(_, key)| !boundary.is_migrated(&set.name, key)).collect();
     // One walk for all of them costs far less than a descent for each.
-    asked.sort_unstable_by(|(_, a), (_, b)| a.cmp(b));
+    asked.sort_unstable_by_key(|&(_, key)| key);
     let keys: Vec<Bytes> = asked.iter().map(|(_, key)| Bytes::clone(key)).collect();
     let present = old.contains_many(&set.name, &keys).map_err(Error::old("looking written keys up"))?;
     let mut stays = vec![false; set.pairs().len()];

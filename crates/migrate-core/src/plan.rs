@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use boundary::Boundary;
 use changeset::{EntrySum, KvPair, NamedChangeSet};
 
 use crate::batch::Batch;
@@ -32,6 +33,39 @@ pub struct FlushPlan {
     pub moved: Vec<(String, u64)>,
     /// How long the planner waited for the manager's lock.
     pub lock_wait: Duration,
+}
+
+/// A batch as both stores take it: one changeset per module in the order of the walk, keys strictly ascending.
+#[derive(Debug)]
+pub(crate) struct Moving {
+    /// Deletes for old.
+    pub(crate) leaves: Vec<NamedChangeSet>,
+    /// The same keys with their values for new.
+    pub(crate) enters: Vec<NamedChangeSet>,
+    key_bytes: u64,
+    value_bytes: u64,
+    /// The sum over the leaves.
+    left: EntrySum,
+    /// Where the cursor stands after the batch.
+    pub(crate) boundary: Boundary,
+}
+
+impl Moving {
+    /// The pairs of `batch`, which was taken from `trees`.
+    pub(crate) fn of(trees: &[String], batch: Batch) -> Self {
+        let Batch { pairs, key_bytes, value_bytes, boundary } = batch;
+        let mut left = EntrySum::default();
+        let (mut leaves, mut enters) = (Vec::new(), Vec::new());
+        for pairs in pairs.chunk_by(|(tree, ..), (other, ..)| tree == other) {
+            let module = &trees[pairs[0].0];
+            pairs.iter().for_each(|(_, key, value)| left.add(module, key, value));
+            let deletes = pairs.iter().map(|(_, key, _)| KvPair::delete(key.clone())).collect();
+            leaves.push(NamedChangeSet::new(module.clone(), deletes));
+            let sets = pairs.iter().map(|(_, key, value)| KvPair::set(key.clone(), value.clone())).collect();
+            enters.push(NamedChangeSet::new(module.clone(), sets));
+        }
+        Self { leaves, enters, key_bytes, value_bytes, left, boundary }
+    }
 }
 
 /// A flush while it is being planned.
@@ -61,19 +95,18 @@ impl Plan {
     }
 
     /// Each key of the batch leaves old and enters new.
-    pub(crate) fn take_batch(&mut self, trees: &[String], batch: Batch) {
+    pub(crate) fn take_batch(&mut self, moving: Moving) {
         self.report.advanced = true;
-        self.report.moved_keys = batch.pairs.len() as u64;
-        self.report.moved_key_bytes = batch.key_bytes;
-        self.report.moved_value_bytes = batch.value_bytes;
-        for pairs in batch.pairs.chunk_by(|(tree, ..), (other, ..)| tree == other) {
-            let module = &trees[pairs[0].0];
-            self.moved.push((module.clone(), pairs.len() as u64));
-            pairs.iter().for_each(|(_, key, value)| self.left.add(module, key, value));
-            let leaves = pairs.iter().map(|(_, key, _)| KvPair::delete(key.clone()));
-            changes(&mut self.old, module).moved.extend(leaves);
-            let enters = pairs.iter().map(|(_, key, value)| KvPair::set(key.clone(), value.clone()));
-            changes(&mut self.new, module).moved.extend(enters);
+        self.report.moved_keys = moving.enters.iter().map(|set| set.pairs().len() as u64).sum();
+        self.report.moved_key_bytes = moving.key_bytes;
+        self.report.moved_value_bytes = moving.value_bytes;
+        self.left = moving.left;
+        for set in moving.leaves {
+            changes(&mut self.old, &set.name).moved = set.changeset.pairs;
+        }
+        for set in moving.enters {
+            self.moved.push((set.name.clone(), set.pairs().len() as u64));
+            changes(&mut self.new, &set.name).moved = set.changeset.pairs;
         }
     }
 

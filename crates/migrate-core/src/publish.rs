@@ -129,25 +129,25 @@ impl<O, N> Publisher<O, N> {
         Arc::clone(recent.back().expect("a version is always published"))
     }
 
-    /// Puts a version in front of readers. The pointer is swapped last, so a reader sees the old list or the new one.
-    pub(crate) fn publish(&self, state: ViewState<O, N>) {
+    /// Puts a version in front of readers. The pointer is swapped last, so a reader sees the old list or the new one. What is
+    /// returned holds the version that is not kept any more: freeing it takes a while, and is left to whoever has the time.
+    pub(crate) fn publish(&self, state: ViewState<O, N>) -> Arc<Recent<O, N>> {
         let mut next: Recent<O, N> = self.0.recent.read().iter().cloned().collect();
         next.push_back(Arc::new(state));
         while next.len() > RECENT_VIEWS {
             next.pop_front();
         }
-        self.swap(next);
+        self.swap(next)
     }
 
-    fn swap(&self, next: Recent<O, N>) {
-        let old = std::mem::replace(&mut *self.0.recent.write(), Arc::new(next));
-        // What the list held last is freed here, not under the lock.
-        drop(old);
+    fn swap(&self, next: Recent<O, N>) -> Arc<Recent<O, N>> {
+        std::mem::replace(&mut *self.0.recent.write(), Arc::new(next))
     }
 }
 
 impl<O, N> Drop for Publisher<O, N> {
     fn drop(&mut self) {
-        self.swap(Recent::new());
+        // What the list held last is freed here, not under the lock.
+        drop(self.swap(Recent::new()));
     }
 }

@@ -21,6 +21,7 @@ use crate::metadata::Metadata;
 use crate::mode::{LAST_VERSION, Mode};
 use crate::publish::Publisher;
 use crate::view::ViewState;
+use crate::worker::Worker;
 
 /// Both stores as they were found on disk, locked and not yet reconciled.
 pub struct Found<L, V> {
@@ -85,6 +86,8 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             poison: None,
             kill_hook: None,
             background: None,
+            ahead: None,
+            worker: Worker::start(),
             config,
         };
         let state = engine.view_state(last)?;

@@ -52,7 +52,7 @@ impl BulkLoad {
         let Self { store, height, .. } = &mut self;
         let deltas = loaded.iter().flat_map(|run| &run.lanes).map(|lane| (&lane.part, lane.delta.clone()));
         store.block.add(deltas)?;
-        store.block.apply(&store.database, block.changes, &[], *height, 1)?;
+        store.block.apply(&store.database, block.changes, &[], None, *height, 1)?;
         self.write_records(block)
     }
 

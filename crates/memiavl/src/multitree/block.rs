@@ -62,6 +62,21 @@ impl MultiTree {
         Ok(())
     }
 
+    /// Puts `trees`, which have what `changes` begin with, in the place of the working ones, and applies the `rest` of them.
+    pub(super) fn apply_onto(
+        &mut self,
+        trees: Forest,
+        rest: &[NamedChangeSet],
+        changes: &[NamedChangeSet],
+    ) -> Result<()> {
+        self.working = trees;
+        let applied = self.working.apply(rest);
+        self.is_torn = applied.is_err();
+        applied?;
+        append_in_order(&mut self.pending.changesets, changes.iter().cloned());
+        Ok(())
+    }
+
     /// Adds, renames and deletes trees. Only before the block's first changes: a replay applies upgrades first.
     pub(crate) fn upgrade(&mut self, upgrades: &[TreeNameUpgrade]) -> Result<()> {
         self.whole()?;
@@ -142,7 +157,7 @@ impl MultiTree {
         self.is_torn = is_torn;
     }
 
-    fn whole(&self) -> Result<()> {
+    pub(super) fn whole(&self) -> Result<()> {
         if self.is_torn { Err(Error::TornBlock { version: self.next_version() }) } else { Ok(()) }
     }
 }

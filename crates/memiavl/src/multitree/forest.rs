@@ -81,6 +81,13 @@ impl Forest {
         self.position(name).map(|at| &self.trees[at].tree)
     }
 
+    /// Whether both have the very same nodes at the same version.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let is_same = |(a, b): (&NamedTree, &NamedTree)| a.name == b.name && a.tree.is_same_as(&b.tree);
+        let mut trees = self.trees.iter().zip(&other.trees);
+        self.version == other.version && self.trees.len() == other.trees.len() && trees.all(is_same)
+    }
+
     /// Memory that changed nodes take.
     pub(crate) fn mem_bytes(&self) -> u64 {
         self.trees.iter().map(|named| named.tree.mem_bytes()).sum()

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use changeset::{AppHash, Handoff, Hash, NamedChangeSet, OldStore, StoreResult, Syncer, TreeNameUpgrade, Write};
 
 use crate::error::{Error, Result};
-use crate::multitree::Savepoint;
+use crate::multitree::{Ahead, Savepoint};
 use crate::store::live::MemIavl;
+use crate::store::read::impl_reads;
 use crate::store::view::View;
 
 /// The background syncs the log once so much of it is not on disk: a sync per block would only take from the commit point's
@@ -23,6 +24,7 @@ impl Write for MemIavl {
 impl OldStore for MemIavl {
     type View = View;
     type Savepoint = Savepoint;
+    type Ahead = Ahead;
 
     fn version(&self) -> u64 {
         self.trees.committed().version()
@@ -49,6 +51,19 @@ impl OldStore for MemIavl {
     fn upgrade(&mut self, upgrades: &[TreeNameUpgrade]) -> StoreResult<()> {
         self.check_writable()?;
         Ok(self.trees.upgrade(upgrades)?)
+    }
+
+    fn ahead(&self) -> StoreResult<Ahead> {
+        Ok(self.trees.ahead()?)
+    }
+
+    fn is_begun_by(&self, ahead: &Ahead) -> bool {
+        self.trees.is_begun_by(ahead)
+    }
+
+    fn apply_from(&mut self, ahead: Ahead, changes: &[NamedChangeSet]) -> StoreResult<()> {
+        self.check_writable()?;
+        Ok(self.trees.apply_from(ahead, changes)?)
     }
 
     fn working_roots(&mut self) -> StoreResult<Vec<(String, Hash)>> {
@@ -101,6 +116,14 @@ impl OldStore for MemIavl {
     fn request_snapshot(&mut self) -> StoreResult<()> {
         self.check_writable()?;
         Ok(self.request_rewrite()?)
+    }
+}
+
+impl_reads!(Ahead, trees);
+
+impl Write for Ahead {
+    fn apply(&mut self, changes: &[NamedChangeSet]) -> StoreResult<()> {
+        Ok(Self::apply(self, changes)?)
     }
 }
 

@@ -58,6 +58,23 @@ impl Tree {
         is_its_root.then_some(base)
     }
 
+    /// Whether both have the very same nodes at the same version. Nodes that are equal and lie elsewhere do not count.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        let is_same_base = match (&self.base, &other.base) {
+            (None, None) => true,
+            (Some(own), Some(its)) => Arc::ptr_eq(own, its),
+            _ => false,
+        };
+        let is_same_root = match (&self.root, &other.root) {
+            (None, None) => true,
+            (Some(NodeRef::Leaf(own)), Some(NodeRef::Leaf(its))) => own == its,
+            (Some(NodeRef::Branch(own)), Some(NodeRef::Branch(its))) => own == its,
+            (Some(NodeRef::Mem(own)), Some(NodeRef::Mem(its))) => Arc::ptr_eq(own, its),
+            _ => false,
+        };
+        self.version == other.version && is_same_base && is_same_root
+    }
+
     /// The snapshot's tree that this one stands on; none if it has only nodes in memory.
     pub(crate) fn mapped_base(&self) -> Option<&Arc<TreeSnapshot>> {
         self.base.as_ref()

@@ -1,0 +1,67 @@
+//! The trees of the next block, worked on beside the commit of the present one.
+
+use changeset::NamedChangeSet;
+
+use crate::error::Result;
+use crate::multitree::{Forest, MultiTree};
+
+/// A copy of the trees as the block in work leaves them, and what was written to it as of the next block.
+pub struct Ahead {
+    /// The trees as they were, which the next block must begin with.
+    from: Forest,
+    trees: Forest,
+    written: Vec<NamedChangeSet>,
+    /// Whether a write failed half-way.
+    is_torn: bool,
+}
+
+impl Ahead {
+    /// The trees with what was written.
+    pub(crate) fn trees(&self) -> &Forest {
+        &self.trees
+    }
+
+    /// Applies changes in their order.
+    pub(crate) fn apply(&mut self, changes: &[NamedChangeSet]) -> Result<()> {
+        let applied = self.trees.apply(changes);
+        self.is_torn |= applied.is_err();
+        self.written.extend_from_slice(changes);
+        applied
+    }
+}
+
+impl MultiTree {
+    /// The trees of the block after this one, as this one leaves them.
+    pub(crate) fn ahead(&self) -> Result<Ahead> {
+        self.whole()?;
+        let mut from = self.working().clone();
+        from.advance()?;
+        Ok(Ahead { trees: from.clone(), from, written: Vec::new(), is_torn: false })
+    }
+
+    /// Whether the block in work begins with the very nodes that `ahead` began with, and has no change yet.
+    pub(crate) fn is_begun_by(&self, ahead: &Ahead) -> bool {
+        self.is_between_blocks() && !ahead.is_torn && self.working().is_same_as(&ahead.from)
+    }
+
+    /// Applies changes; those that they begin with are taken from `ahead`, if it has them.
+    pub(crate) fn apply_from(&mut self, ahead: Ahead, changes: &[NamedChangeSet]) -> Result<()> {
+        match behind(&ahead.written, changes).filter(|_| self.is_begun_by(&ahead)) {
+            Some(rest) => self.apply_onto(ahead.trees, &rest, changes),
+            None => self.apply(changes),
+        }
+    }
+}
+
+/// What `changes` have behind `written`: none unless each module of that has one changeset which begins with the same pairs.
+fn behind(written: &[NamedChangeSet], changes: &[NamedChangeSet]) -> Option<Vec<NamedChangeSet>> {
+    let named = |name: &str| changes.iter().filter(|set| set.name == name).count();
+    if written.iter().any(|done| named(&done.name) != 1) {
+        return None;
+    }
+    let rest = changes.iter().map(|set| {
+        let done = written.iter().find(|done| done.name == set.name).map_or(&[][..], NamedChangeSet::pairs);
+        Some(NamedChangeSet::new(set.name.clone(), set.pairs().strip_prefix(done)?.to_vec()))
+    });
+    rest.collect()
+}
