@@ -58,8 +58,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         step(name);
         run::check(&mut own_workspace(manifest))?;
     }
-    step("torture, the quick part of it");
-    torture::quick()?;
+    step("torture, the short run without the long lives");
+    torture::in_tests()?;
     step("tests");
     let counts = tests(&mut run::cargo(test_words(&arguments.passed_on)))?;
     println!("{counts}");

@@ -62,9 +62,9 @@ struct Run {
     /// Only this layer.
     #[arg(long, value_enum)]
     layer: Option<Layer>,
-    /// Only this life.
-    #[arg(long, value_enum)]
-    life: Option<Kind>,
+    /// Only these lives.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    life: Vec<Kind>,
     /// Only the crash points of this part of a life.
     #[arg(long, value_name = "NAME", requires = "life")]
     phase: Option<String>,
@@ -262,14 +262,14 @@ fn torture(run: &Run) -> Result<ExitCode> {
     Ok(if report.violations() > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// One life in a smoke; one after the other, each of its own seed, in a long run.
+/// The lives once in a smoke; one after the other, each of its own seed, in a long run.
 fn lives(run: &Run, scratch: &Path, stop: &AtomicBool, report: &Mutex<Report>) -> Result<()> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let smoke = Effort { subsets: 8, finish_one_in: 32, recoveries: 16, recovery_subsets: 2, threads };
     let long = Effort { subsets: 48, finish_one_in: 64, recoveries: 32, recovery_subsets: 4, threads };
     let effort = if run.long { long } else { smoke };
     for seed in run.seed.. {
-        for kind in Kind::LIVES.into_iter().filter(|kind| run.life.is_none_or(|life| life == *kind)) {
+        for kind in Kind::LIVES.into_iter().filter(|kind| run.life.is_empty() || run.life.contains(kind)) {
             let script = Script::rehearse(kind.life(seed), &scratch.join("rehearsal"))?;
             if let Some(phase) = run.phase.as_deref().filter(|phase| !script.life.has_phase(phase)) {
                 bail!("there is no such part of the life: life={} phase={phase}", kind.word());
