@@ -2,6 +2,7 @@
 
 mod commits;
 mod common;
+mod made;
 mod model;
 mod opening;
 mod processes;

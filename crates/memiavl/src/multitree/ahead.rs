@@ -53,10 +53,11 @@ impl MultiTree {
     }
 }
 
-/// What `changes` have behind `written`: none unless each module of that has one changeset which begins with the same pairs.
+/// What `changes` have behind `written`: none unless each module of that has one changeset in either, and there the same pairs
+/// come first.
 fn behind(written: &[NamedChangeSet], changes: &[NamedChangeSet]) -> Option<Vec<NamedChangeSet>> {
-    let named = |name: &str| changes.iter().filter(|set| set.name == name).count();
-    if written.iter().any(|done| named(&done.name) != 1) {
+    let of = |sets: &[NamedChangeSet], name: &str| sets.iter().filter(|set| set.name == name).count();
+    if written.iter().any(|done| of(written, &done.name) != 1 || of(changes, &done.name) != 1) {
         return None;
     }
     let rest = changes.iter().map(|set| {

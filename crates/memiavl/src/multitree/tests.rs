@@ -134,3 +134,64 @@ fn a_savepoint_brings_back_changes_upgrades_and_the_entry() -> Result<()> {
     assert!(trees.is_between_blocks());
     Ok(())
 }
+
+/// The roots and the entry that `asked` leads to, from `abc` and one block more, with what `done` wrote ahead of the block.
+fn from_ahead(
+    done: &[NamedChangeSet],
+    before: &[NamedChangeSet],
+    asked: &[NamedChangeSet],
+) -> (Vec<(String, Hash)>, bool) {
+    let mut trees = abc();
+    trees.apply(&[set("b", "m")]).expect("applied");
+    trees.working_roots().expect("hashed");
+    let mut ahead = trees.ahead().expect("ahead");
+    ahead.apply(done).expect("applied");
+    commit(&mut trees);
+    if !before.is_empty() {
+        trees.apply(before).expect("applied");
+    }
+    let is_begun = trees.is_begun_by(&ahead);
+    trees.apply_from(ahead, asked).expect("applied");
+    (trees.working_roots().expect("hashed"), is_begun)
+}
+
+#[track_caller]
+fn ahead_changes_nothing(done: &[NamedChangeSet], before: &[NamedChangeSet], asked: &[NamedChangeSet], is_begun: bool) {
+    let without = from_ahead(&[], &[set("c", "k")], asked);
+    let expected = match before {
+        [] => {
+            let mut trees = abc();
+            trees.apply(&[set("b", "m")]).expect("applied");
+            commit(&mut trees);
+            trees.apply(asked).expect("applied");
+            trees.working_roots().expect("hashed")
+        }
+        _ => without.0,
+    };
+    assert_eq!(from_ahead(done, before, asked), (expected, is_begun));
+}
+
+#[test]
+fn ahead_of_the_block_the_same_changes_lead_to_the_same_trees() {
+    let gone = |key: &'static str| NamedChangeSet::new("b", vec![KvPair::delete(key)]);
+    let both = NamedChangeSet::new("b", vec![KvPair::delete("k"), KvPair::set("n", "x")]);
+    ahead_changes_nothing(&[gone("k")], &[], &[gone("k")], true);
+    ahead_changes_nothing(&[gone("k")], &[], &[set("a", "z"), both], true);
+}
+
+#[test]
+fn ahead_of_other_changes_nothing_is_taken() {
+    let gone = |key: &'static str| NamedChangeSet::new("b", vec![KvPair::delete(key)]);
+    // Another key, another store, the same one twice, and fewer pairs than were written.
+    ahead_changes_nothing(&[gone("k")], &[], &[gone("m")], true);
+    ahead_changes_nothing(&[gone("k")], &[], &[set("a", "z")], true);
+    ahead_changes_nothing(&[gone("k")], &[], &[gone("k"), set("b", "k")], true);
+    ahead_changes_nothing(&[gone("k"), gone("m")], &[], &[gone("k")], true);
+    ahead_changes_nothing(&[gone("k")], &[], &[], true);
+}
+
+#[test]
+fn ahead_of_a_block_that_has_changes_nothing_is_taken() {
+    let gone = NamedChangeSet::new("b", vec![KvPair::delete("k")]);
+    ahead_changes_nothing(std::slice::from_ref(&gone), &[set("c", "k")], std::slice::from_ref(&gone), false);
+}
