@@ -58,7 +58,8 @@ pub(crate) struct Arguments {
     /// have brought: it may be run in legs.
     #[arg(long)]
     publish: bool,
-    /// Runs nothing: the reports that layers' programs have left with their `--json` are kept instead.
+    /// Runs nothing: the reports that layers' programs have left with their `--json` are kept instead. Several of a layer are
+    /// parts of one run.
     #[arg(long, value_name = "FILE", requires = "publish", conflicts_with = "layer")]
     report: Vec<PathBuf>,
     /// Nothing but this: crash points of some blocks of the real migration on a copy of that home, which is only read.
@@ -115,6 +116,10 @@ fn read_reports(files: &[PathBuf]) -> Result<Map<String, Value>> {
     for file in files {
         let report = read_report(file)?;
         let layer = layer_of(&report).with_context(|| format!("{} is no report of a layer", file.display()))?;
+        let report = match found.remove(layer.name) {
+            Some(before) => legs::parts(&before, &report),
+            None => report,
+        };
         found.insert(layer.name.to_owned(), report);
     }
     Ok(found)

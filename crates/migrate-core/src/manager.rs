@@ -167,7 +167,8 @@ impl Manager {
     /// Plans one flush of a block, and moves the cursor if it is the block's first.
     ///
     /// # Errors
-    /// As [`plan_with`](Self::plan_with).
+    /// A write to the migration's own store; a tree that vanished; an error of the walk or of a store; cancelled. The
+    /// cursor may have moved: the caller goes back to its savepoint.
     pub fn plan<O: Read + Walk>(
         &self,
         old: Option<&O>,
@@ -178,10 +179,6 @@ impl Manager {
     }
 
     /// As [`plan`](Self::plan), with the batch that the walk would take now, if it has been taken ahead.
-    ///
-    /// # Errors
-    /// A write to the migration's own store; a tree that vanished; an error of the walk or of a store; cancelled. The
-    /// cursor may have moved: the caller goes back to its savepoint.
     pub(crate) fn plan_with<O: Read + Walk>(
         &self,
         ahead: Option<Moving>,

@@ -17,17 +17,23 @@ pub(super) fn join(kept: Value, new: Value) -> Value {
         return new;
     }
     let legs = [seeds(&kept), seeds(&new)].concat();
+    let mut joined = parts(&kept, &new);
+    joined["legs"] = json!(legs);
+    joined
+}
+
+/// Two reports of a layer as one: parts of a run that were run by themselves, lives of a seed for example.
+pub(super) fn parts(a: &Value, b: &Value) -> Value {
     let mut joined = Map::new();
     for key in ["schema_version", "layer", "seed"] {
-        joined.insert(key.to_owned(), new[key].clone());
+        joined.insert(key.to_owned(), b[key].clone());
     }
-    for (key, value) in new.as_object().into_iter().flatten().chain(kept.as_object().into_iter().flatten()) {
+    for (key, value) in b.as_object().into_iter().flatten().chain(a.as_object().into_iter().flatten()) {
         if !["schema_version", "layer", "seed", "legs"].contains(&key.as_str()) {
             let slot = joined.entry(key.clone()).or_insert(Value::Null);
             *slot = sum(slot.take(), value);
         }
     }
-    joined.insert("legs".to_owned(), json!(legs));
     Value::Object(joined)
 }
 
@@ -91,6 +97,13 @@ mod tests {
         assert_eq!(joined["seconds"], 1.0);
         assert_eq!(joined["violations"], json!(["first"]));
         assert_eq!(joined["schema_version"], 1);
+    }
+
+    #[test]
+    fn parts_of_a_run_add_up_whatever_their_seed() {
+        let joined = parts(&leg(7, 10, &[]), &leg(7, 5, &["second"]));
+        assert_eq!((&joined["figures"]["images"], &joined["seed"]), (&json!(15), &json!(7)));
+        assert_eq!((&joined["violations"], &joined["legs"]), (&json!(["second"]), &Value::Null));
     }
 
     #[test]
