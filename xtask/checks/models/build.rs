@@ -22,8 +22,8 @@ const SLOT_TAKEN_TWICE: (&str, &str) = (
 );
 /// The list is emptied before the new version is in it.
 const LIST_EMPTY_FOR_A_MOMENT: (&str, &str) = (
-    "let old = std::mem::replace(&mut *self.0.recent.write(), Arc::new(next));",
-    "*self.0.recent.write() = Arc::default(); let old = std::mem::replace(&mut *self.0.recent.write(), Arc::new(next));",
+    "        std::mem::replace(&mut *self.0.recent.write(), Arc::new(next))",
+    "        *self.0.recent.write() = Arc::default();\n        std::mem::replace(&mut *self.0.recent.write(), Arc::new(next))",
 );
 
 const SYNCER: &str = "../../../crates/memiavl/src/changelog/syncer.rs";
