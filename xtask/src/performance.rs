@@ -83,7 +83,7 @@ mod tests {
         let figures = json!({ "reopen": [{ "blocks": 25, "opening": { "p50_us": 7000.0 } }] });
         let page = between_marks(PAGE, Some(&figures)).expect("both marks");
         assert!(page.starts_with("# Words\n") && page.ends_with("<!-- figures:end -->\nmore\n"), "{page}");
-        assert!(page.contains("| 25 | 7 |") && !page.contains("old"), "{page}");
+        assert!(page.contains("| 25 | | 7 |") && !page.contains("old"), "{page}");
         assert_eq!(between_marks(&page, Some(&figures)).expect("both marks"), page, "a second time changes nothing");
     }
 
