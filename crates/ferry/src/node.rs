@@ -1,6 +1,7 @@
 //! The node: both stores of a chain node behind one set of calls, before, during and after the migration.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use boundary::Boundary;
 use bytes::Bytes;
@@ -30,9 +31,13 @@ impl Node {
     /// No node there, one that another process holds, directories of another program, damage, a mode that does not fit;
     /// each says what to do. Nothing is changed then.
     pub fn open(home: &Path, options: Options) -> Result<Self, Error> {
+        let began = Instant::now();
         let home = Home::locate(home);
         let Opened { engine, guard } = open::open(&home, &options)?;
-        Ok(Self { home, engine, guard })
+        let node = Self { home, engine, guard };
+        let (height, mode, boundary) = (node.height(), node.mode(), node.boundary());
+        tracing::info!(height, %mode, %boundary, open_ms = began.elapsed().as_millis() as u64, "node is open");
+        Ok(node)
     }
 
     /// Where the node's stores are.

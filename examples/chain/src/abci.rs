@@ -172,9 +172,8 @@ impl App {
         let committed = self.with_chain(|chain| {
             let committed = chain.commit()?;
             if self.snapshots.is_due(committed.height) {
-                let view = chain.views().latest().map_err(ferry::Error::from)?;
                 let told = Arc::clone(&self.told);
-                self.snapshots.begin(view, move |height| told(Event::SnapshotTaken(height)));
+                self.snapshots.begin(&chain.views(), move |height| told(Event::SnapshotTaken(height)));
             }
             Ok(committed)
         })?;

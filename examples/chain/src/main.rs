@@ -9,7 +9,6 @@ use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Instant;
 
 use anyhow::Context;
 use clap::Parser;
@@ -45,14 +44,10 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("taking signals over")?;
 
-    let began = Instant::now();
     let settings = Settings { keys_less: rig::keys_less()?, at_point: rig::at_point()?, ..Settings::default() };
     let chain = Chain::open(&args.home, settings)?;
     let app_hash = chain.app_hash().map(hex::encode);
-    println!(
-        "{}",
-        json!({"opened": chain.height(), "app_hash": app_hash, "open_ms": began.elapsed().as_millis() as u64})
-    );
+    println!("{}", json!({"opened": chain.height(), "app_hash": app_hash}));
 
     let snapshots = SnapshotSettings {
         every_blocks: args.snapshot_every,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use ferry::{DEFAULT_CHUNK_BYTES, ErrorKind, Exported, Exports, View};
+use ferry::{DEFAULT_CHUNK_BYTES, ErrorKind, Exported, Exports, Views};
 use parking_lot::Mutex;
 use tendermint_proto::v0_38::abci::Snapshot;
 
@@ -48,9 +48,13 @@ impl Snapshots {
         self.settings.every_blocks > 0 && height.is_multiple_of(self.settings.every_blocks)
     }
 
-    /// Begins a snapshot of the block that `view` sees, on a thread of its own; `taken` is called with its height when it is
-    /// whole. While the one before is in work, this one is left out.
-    pub(crate) fn begin(&self, view: View, taken: impl FnOnce(u64) + Send + 'static) {
+    /// Begins a snapshot of the newest block, on a thread of its own; `taken` is called with its height when it is whole.
+    /// While the one before is in work, or where no more views can be open, this one is left out: no reason to end a node.
+    pub(crate) fn begin(&self, views: &Views, taken: impl FnOnce(u64) + Send + 'static) {
+        let view = match views.latest() {
+            Ok(view) => view,
+            Err(error) => return tracing::warn!(%error, "no snapshot"),
+        };
         let mut worker = self.worker.lock();
         if worker.as_ref().is_some_and(|worker| !worker.is_finished()) {
             tracing::info!(height = view.height(), "no snapshot: the one before is still being written");
