@@ -3,7 +3,7 @@
 //! - Every program's own record has one app hash a height, and all programs the same; the headers of every engine carry it.
 //! - No height is missing: the records of all nodes together have each.
 //! - Every home opens again, equals the model of all transactions, and has its root with all that stopped at its height.
-//! - On a machine without other work, no opening takes longer than a second.
+//! - Every opening is in the store's log; on a machine without other work, none takes longer than a second.
 //! - A node that was made to part is found at the first block that it worked otherwise, by the records and by its engine.
 
 use std::collections::BTreeMap;
@@ -43,6 +43,13 @@ pub(crate) fn check(world: &World, last: Last, parts: Option<usize>) -> Result<C
     let honest = || world.nodes.iter().filter(|node| node.starts > 0 && Some(node.index) != parts);
     for node in honest() {
         let record = node.record()?;
+        let openings = record.openings_ms.len() as u64;
+        ensure!(
+            openings >= node.starts,
+            "an opening is not in the log: node={} starts={} got={openings}",
+            node.index,
+            node.starts
+        );
         checked.openings_ms.extend(&record.openings_ms);
         for (height, hash) in record.app_hashes {
             agree(&mut told, height, hash, node.index, "the program's record")?;

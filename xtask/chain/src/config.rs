@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use example_chain::Genesis;
+use rand::Rng;
 use serde_json::Value;
 
 /// Validators; three of them make blocks without the fourth.
@@ -18,6 +20,11 @@ const NODES: usize = VALIDATORS + 2;
 
 /// Where the section begins that a node's settings end with if it is to take its state from a snapshot.
 const STATE_SYNC: &str = "\n[statesync]\n";
+
+/// Below those that Linux gives to outgoing connections: one of these would hold a port that a node which is down comes back
+/// to.
+const PORTS: Range<u16> = 20_000..32_000;
+const PORTS_TRIED_MAX: usize = 1_000;
 
 /// A node's places.
 #[derive(Clone, Debug)]
@@ -36,18 +43,13 @@ pub(crate) struct Place {
 pub(crate) fn make(program: &Path, directory: &Path, genesis: &Genesis) -> Result<Vec<Place>> {
     let (voting, others) = (VALIDATORS.to_string(), (NODES - VALIDATORS).to_string());
     output(Command::new(program).args(["testnet", "--v", &voting, "--n", &others, "--o"]).arg(directory))?;
-    let mut places = Vec::new();
-    for index in 0..NODES {
-        let (rpc, p2p) = (free_port()?, free_port()?);
+    let ports = free_ports(2 * NODES)?;
+    let place = |(index, ports): (usize, &[u16])| {
         let node = directory.join(format!("node{index}"));
-        places.push(Place {
-            home: node.join("app"),
-            engine: node,
-            socket: directory.join(format!("{index}.sock")),
-            rpc_port: rpc.local_addr()?.port(),
-            p2p_port: p2p.local_addr()?.port(),
-        });
-    }
+        let socket = directory.join(format!("{index}.sock"));
+        Place { home: node.join("app"), engine: node, socket, rpc_port: ports[0], p2p_port: ports[1] }
+    };
+    let places: Vec<Place> = ports.chunks_exact(2).enumerate().map(place).collect();
     let mut peers = Vec::new();
     for place in &places {
         let id = output(Command::new(program).arg("show-node-id").arg("--home").arg(&place.engine))?;
@@ -133,9 +135,17 @@ chunk_request_timeout = "5s"
     }
 }
 
-/// A port that nobody has. It is free again for the engine when all of them are chosen.
-fn free_port() -> Result<TcpListener> {
-    TcpListener::bind("127.0.0.1:0").context("no free port on loopback")
+/// Ports that nobody has, no two alike. They are free again for the engines when all of them are chosen.
+fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let mut held = Vec::new();
+    for _ in 0..PORTS_TRIED_MAX {
+        let port = rand::rng().random_range(PORTS);
+        held.extend(TcpListener::bind(("127.0.0.1", port)).map(|listener| (port, listener)));
+        if held.len() == count {
+            return Ok(held.into_iter().map(|(port, _)| port).collect());
+        }
+    }
+    bail!("too few free ports on loopback: expected={count} got={}", held.len());
 }
 
 fn output(command: &mut Command) -> Result<String> {
@@ -148,4 +158,18 @@ fn output(command: &mut Command) -> Result<String> {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ports_differ_and_are_none_that_an_outgoing_connection_gets() {
+        let ports = free_ports(60).expect("ports");
+        assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), 60);
+        assert!(ports.iter().all(|port| PORTS.contains(port)), "{ports:?}");
+    }
 }

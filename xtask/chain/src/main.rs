@@ -65,6 +65,9 @@ pub(crate) struct Args {
     /// Keys that a block moves.
     #[arg(long, value_name = "N", default_value_t = 400)]
     rate: u64,
+    /// A snapshot for nodes that join every so many blocks. Of a large state each is work for a while.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    snapshot_every: u64,
     /// The chain's program.
     #[arg(long, value_name = "FILE")]
     app: PathBuf,

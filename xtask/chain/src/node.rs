@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::Args;
 use crate::config::Place;
 use crate::process::{LOOK_EVERY, Process};
 use crate::rpc::Rpc;
@@ -16,9 +17,9 @@ use crate::rpc::Rpc;
 /// How long an opening may take before it counts as stuck, on a machine that has other work.
 const OPEN_WITHIN: Duration = Duration::from_secs(120);
 
-/// Every node takes a snapshot so often, in chunks so small that a state has several, and keeps them for as long as a node
-/// takes to join on a machine that has other work.
-const SNAPSHOTS: [&str; 6] = ["--snapshot-every", "10", "--snapshots-kept", "20", "--snapshot-chunk-bytes", "50000"];
+/// Every node takes snapshots in chunks so small that a state has several, and keeps them for as long as a node takes to join
+/// on a machine that has other work.
+const SNAPSHOTS: [&str; 4] = ["--snapshots-kept", "20", "--snapshot-chunk-bytes", "50000"];
 
 /// What a program is told through its environment: `POINT:COUNT`, where it kills itself; how many keys less it moves.
 pub(crate) const KILL_AT: &str = "CHAIN_KILL_AT";
@@ -33,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) place: Place,
     app_program: PathBuf,
     engine_program: PathBuf,
+    snapshot_every: u64,
     app: Option<Process>,
     engine: Option<Process>,
     /// How often it was started.
@@ -42,7 +44,7 @@ pub(crate) struct Node {
 /// What the chain's program has said of itself.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
-    /// Milliseconds of each opening.
+    /// Milliseconds of each opening of the store, as its log has them.
     pub(crate) openings_ms: Vec<u64>,
     /// Heights with the app hash in hex, of openings and of commits, in the order told.
     pub(crate) app_hashes: Vec<(u64, String)>,
@@ -51,8 +53,10 @@ pub(crate) struct Record {
 }
 
 impl Node {
-    pub(crate) fn new(index: usize, place: Place, app_program: PathBuf, engine_program: PathBuf) -> Self {
-        Self { index, place, app_program, engine_program, app: None, engine: None, starts: 0 }
+    pub(crate) fn new(index: usize, place: Place, args: &Args) -> Self {
+        let (app_program, engine_program) = (args.app.clone(), args.engine.clone());
+        let snapshot_every = args.snapshot_every;
+        Self { index, place, app_program, engine_program, snapshot_every, app: None, engine: None, starts: 0 }
     }
 
     pub(crate) fn rpc(&self) -> Rpc {
@@ -66,7 +70,8 @@ impl Node {
         }
         let mut app = Command::new(&self.app_program);
         app.arg("--home").arg(&self.place.home).arg("--socket").arg(&self.place.socket);
-        app.args(SNAPSHOTS).envs(environment.iter().map(|(name, value)| (name, value)));
+        app.arg("--snapshot-every").arg(self.snapshot_every.to_string()).args(SNAPSHOTS);
+        app.envs(environment.iter().map(|(name, value)| (name, value)));
         self.app = Some(Process::start(&mut app, &self.said("app.out"), &self.said("app.log"))?);
         let until = Instant::now() + OPEN_WITHIN;
         while !self.place.socket.exists() {
@@ -90,6 +95,11 @@ impl Node {
         if self.place.home.exists() {
             fs::remove_dir_all(&self.place.home).context("removing a home")?;
         }
+        self.reset_engine()
+    }
+
+    /// Has the engine of a stopped node begin anew, and leaves the program what it has.
+    pub(crate) fn reset_engine(&self) -> Result<()> {
         let mut reset = Command::new(&self.engine_program);
         reset.args(["unsafe-reset-all", "--keep-addr-book", "--home"]).arg(&self.place.engine);
         let output = reset.output().with_context(|| format!("cannot start {reset:?}"))?;
@@ -162,6 +172,19 @@ impl Node {
         Ok(false)
     }
 
+    /// Waits until a node that was started answers; false if it has ended instead.
+    pub(crate) fn comes_up(&mut self) -> Result<bool> {
+        let until = Instant::now() + OPEN_WITHIN;
+        while self.rpc().height().is_err() {
+            if self.has_ended()? {
+                return Ok(false);
+            }
+            ensure!(Instant::now() < until, "a node does not answer: node={}", self.index);
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(true)
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.app.is_some() && self.engine.is_some()
     }
@@ -170,10 +193,9 @@ impl Node {
     pub(crate) fn record(&self) -> Result<Record> {
         let path = self.said("app.out");
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let mut record = Record::default();
+        let mut record = Record { openings_ms: openings_ms(&self.log("app.log")?), ..Record::default() };
         for line in text.lines() {
             let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
-            record.openings_ms.extend(line["open_ms"].as_u64());
             record.restored.extend(line["restored"].as_u64());
             let height = ["committed", "opened", "restored"].into_iter().find_map(|event| line[event].as_u64());
             if let (Some(height), Some(hash)) = (height, line["app_hash"].as_str()) {
@@ -188,14 +210,42 @@ impl Node {
         self.says("engine.log", what)
     }
 
+    /// Whether the engine has said so when it gave up.
+    pub(crate) fn engine_cries(&self, what: &str) -> Result<bool> {
+        self.says("engine.err", what)
+    }
+
     /// Whether the chain's program has said so in its log.
     pub(crate) fn app_says(&self, what: &str) -> Result<bool> {
         self.says("app.log", what)
     }
 
     fn says(&self, log: &str, what: &str) -> Result<bool> {
+        Ok(self.log(log)?.contains(what))
+    }
+
+    fn log(&self, log: &str) -> Result<String> {
         let path = self.said(log);
         let text = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(String::from_utf8_lossy(&text).contains(what))
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+}
+
+/// What the store's log has about its openings, `… node is open … open_ms=12`.
+fn openings_ms(log: &str) -> Vec<u64> {
+    let openings = log.lines().filter(|line| line.contains("node is open"));
+    let times = openings.filter_map(|line| line.split(' ').find_map(|word| word.strip_prefix("open_ms=")));
+    times.filter_map(|ms| ms.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn openings_are_read_from_the_log() {
+        let log = "2026 INFO memiavl is open version=3\n2026 INFO ferry::node: node is open height=3 open_ms=12 x=1\n\
+                   2026 INFO ferry::node: node is open height=9 open_ms=7\n2026 INFO open_ms=5\n";
+        assert_eq!(openings_ms(log), [12, 7]);
     }
 }

@@ -41,6 +41,11 @@ impl Rpc {
         }
     }
 
+    /// How many transactions wait in the node's mempool.
+    pub(crate) fn waiting(self) -> Result<u64> {
+        number(&self.get("num_unconfirmed_txs?")?["total"])
+    }
+
     /// What the chain answers to a query of one block.
     pub(crate) fn query(self, path: &str, key: &[u8], height: u64) -> Result<Vec<u8>> {
         // The engine takes no empty hex.

@@ -67,10 +67,14 @@ const MIGRATIONS: [(Mode, Mode); 3] = [
     (Mode::MigrateBank, Mode::FlatkvOnly),
 ];
 
-/// While the network is disturbed, a block moves so much less.
-const SLOWER: u64 = 20;
+/// Keys that a block moves where the migration must still be there when a long disturbance is through.
+const SLOWEST: u64 = 2;
+
+/// Blocks under load before the calm migration, for their times to be compared with those of its blocks.
+const BLOCKS_COMPARED: u64 = 30;
 
 fn calm(world: &mut World) -> Result<()> {
+    world.wait_blocks(BLOCKS_COMPARED)?;
     world.migrate(world.rate, Mode::FlatkvOnly)?;
     wait_end(world)
 }
@@ -80,10 +84,11 @@ fn wait_end(world: &mut World) -> Result<()> {
     world.wait_blocks(3)
 }
 
-/// Leads through the migrations one by one, with `disturb` in the middle of each: a slow one, so that it is still there.
-fn in_each_migration(world: &mut World, disturb: impl Fn(&mut World) -> Result<()>) -> Result<()> {
+/// Leads through the migrations one by one, with `disturb` in the middle of each: a slow one, at `rate`, so that it is still
+/// there.
+fn in_each_migration(world: &mut World, rate: u64, disturb: impl Fn(&mut World) -> Result<()>) -> Result<()> {
     for (moves, ends) in MIGRATIONS {
-        world.migrate((world.rate / SLOWER).max(1), moves)?;
+        world.migrate(rate, moves)?;
         world.wait("a migration to begin", move |sample| sample.mode >= moves)?;
         disturb(world)?;
         if world.samples.last().is_some_and(|sample| sample.boundary.ends_with("complete}")) {

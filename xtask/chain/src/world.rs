@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use example_chain::{Action, Tx};
 use ferry::Mode;
 use rand::SeedableRng;
@@ -23,6 +23,8 @@ use crate::rpc::{Header, Rpc};
 
 /// No new block for so long is a frozen chain. Patient: the machine may have other work.
 pub(crate) const FROZEN: Duration = Duration::from_secs(90);
+/// The longest wait of all: a million keys, a thousand a block, on a machine that has other work.
+const WAIT_MAX: Duration = Duration::from_secs(30 * 60);
 /// A query is answered for the last few blocks alone.
 const SAMPLE_EVERY: Duration = Duration::from_millis(300);
 /// How often a decision is sent again that a killed node may have taken with it.
@@ -33,8 +35,11 @@ const OPENING_MS_MAX: u64 = 1_000;
 
 /// The mark of the moment from which there is load.
 pub(crate) const LOADED: &str = "load";
-/// Blocks under load before anything is done, to compare block times with.
+/// Blocks under load before anything is done.
 const BLOCKS_BEFORE: u64 = 12;
+
+/// While the network is disturbed, a block moves so much less.
+const SLOWER: u64 = 20;
 
 /// How far the network was at a moment.
 #[derive(Clone, Debug)]
@@ -62,7 +67,8 @@ pub(crate) struct World {
     pub(crate) load_before: Option<f64>,
     /// The longest that an opening may take, in milliseconds; none on a machine that has other work.
     pub(crate) opening_ms_max: Option<u64>,
-    keys: u64,
+    /// Keys before the migration begins, about.
+    pub(crate) keys: u64,
     load: Option<Load>,
     sent: u64,
     began: Instant,
@@ -82,7 +88,7 @@ impl World {
         let parent = env::temp_dir();
         let directory = tempfile::Builder::new().prefix("chain-").tempdir_in(parent).context("a folder")?;
         let places = config::make(&args.engine, directory.path(), &load::genesis())?;
-        let node = |(index, place)| Node::new(index, place, args.app.clone(), args.engine.clone());
+        let node = |(index, place)| Node::new(index, place, args);
         Ok(Self {
             name,
             seed,
@@ -150,6 +156,7 @@ impl World {
 
     /// Waits until the newest sample is as it is to be. Nothing may freeze meanwhile, and no node end by itself.
     pub(crate) fn wait(&mut self, what: &str, reached: impl Fn(&Sample) -> bool) -> Result<()> {
+        let until = Instant::now() + WAIT_MAX;
         let mut grown = Instant::now();
         let mut height = 0;
         loop {
@@ -167,6 +174,7 @@ impl World {
             if grown.elapsed() > FROZEN {
                 bail!("the network is frozen while waiting for {what}: height={height}");
             }
+            ensure!(Instant::now() < until, "blocks go on, and there is never {what}: height={height}");
             for node in &mut self.nodes {
                 if node.has_ended()? {
                     bail!("a node has ended by itself while waiting for {what}: node={}", node.index);
@@ -204,12 +212,20 @@ impl World {
         bail!("a node does not catch up: node={index} height={target}");
     }
 
-    /// What a node that joins by a snapshot is to trust: the newest block, as any node has it.
+    /// What a node that joins by a snapshot is to trust: the newest block that all validators which run have. Its engine waits
+    /// half a minute for one of them that lacks it, and gives up.
     pub(crate) fn trust(&self) -> Result<Trust> {
-        let height = self.any(Rpc::height)?;
+        let running: Vec<Rpc> =
+            self.nodes[..VALIDATORS].iter().filter(|node| node.is_running()).map(Node::rpc).collect();
+        let heights = running.iter().map(|node| node.height()).collect::<Result<Vec<_>>>()?;
+        let height = heights.into_iter().min().context("no validator runs")?;
         let block_hash = self.any(|node| node.block_hash(height))?;
-        let running = self.nodes[..VALIDATORS].iter().filter(|node| node.is_running());
-        Ok(Trust { height, block_hash, rpc_ports: running.map(|node| node.place.rpc_port).collect() })
+        Ok(Trust { height, block_hash, rpc_ports: running.iter().map(|node| node.port).collect() })
+    }
+
+    /// Keys that a block moves while the network is disturbed.
+    pub(crate) fn slow_rate(&self) -> u64 {
+        (self.rate / SLOWER).max(1)
     }
 
     pub(crate) fn mark(&mut self, what: &str) {
@@ -256,11 +272,12 @@ impl World {
             load.stop();
             self.sent = load.sent();
         }
-        self.wait_blocks(3)?;
         let running: Vec<usize> = self.nodes.iter().filter(|node| node.is_running()).map(|node| node.index).collect();
         for index in &running {
             self.wait_node(*index)?;
         }
+        self.wait_empty_mempools(&running)?;
+        self.wait_blocks(3)?;
         self.mark("stop");
         // The block that a node works on when it is stopped: its transactions are part of what is compared.
         let heights = running.iter().map(|index| self.nodes[*index].rpc().height()).collect::<Result<Vec<_>>>()?;
@@ -274,6 +291,17 @@ impl World {
             self.nodes[index].stop()?;
         }
         Ok(Last { blocks, headers })
+    }
+
+    /// A node that was away may have a transaction that the others have not seen. All blocks of load must be there before they
+    /// are asked for.
+    fn wait_empty_mempools(&self, nodes: &[usize]) -> Result<()> {
+        let until = Instant::now() + FROZEN;
+        while nodes.iter().any(|index| !matches!(self.nodes[*index].rpc().waiting(), Ok(0))) {
+            ensure!(Instant::now() < until, "a mempool does not become empty");
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
     }
 
     /// Keeps the folder for whoever looks into a failure.

@@ -16,7 +16,8 @@ use crate::world::World;
 const SMALL_DISK_MIB: u64 = 96;
 
 pub(super) fn behind(world: &mut World) -> Result<()> {
-    in_each_migration(world, |world| {
+    let rate = world.slow_rate();
+    in_each_migration(world, rate, |world| {
         let index = world.rng.random_range(0..VALIDATORS);
         let blocks = if world.rng.random() { 1 } else { 12 };
         let home = world.nodes[index].place.home.clone();

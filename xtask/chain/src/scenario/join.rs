@@ -12,17 +12,17 @@ use ferry::{Mode, RestorePoint};
 use rand::Rng;
 
 use super::kill::kill;
-use super::{MIGRATIONS, SLOWER, restart, wait_end};
+use super::{MIGRATIONS, SLOWEST, restart, wait_end};
 use crate::config::{JOINER, LATE_JOINER, VALIDATORS};
 use crate::node::{KILL_AT, Node};
 use crate::process::LOOK_EVERY;
 use crate::world::{FROZEN, World};
 
-/// Keys that a block moves while nodes join: few enough that the migration is still there when they are through.
-const SLOWEST: u64 = 2;
+/// What an engine says that was killed between its note of a snapshot and its first block.
+const NO_BLOCK_YET: &str = "stores were left in an inconsistent state";
 
 pub(super) fn join(world: &mut World) -> Result<()> {
-    world.migrate(world.rate / SLOWER, Mode::FlatkvOnly)?;
+    world.migrate(world.slow_rate(), Mode::FlatkvOnly)?;
     world.wait("a migration to begin", |sample| sample.mode >= Mode::MigrateEvm)?;
     world.mark("a fifth node begins at block 1");
     restart(world, &[JOINER])?;
@@ -126,7 +126,8 @@ pub(super) fn sync_killed(world: &mut World) -> Result<()> {
     wait_end(world)
 }
 
-/// The engine may have noted where it is, or not: then the same state is offered to a program that has it.
+/// The engine may have noted nothing: then a snapshot is offered to a program that has a state. Or it has noted where it is and
+/// has no block yet: it refuses to start like that, and whoever runs it has it begin anew, with a snapshot too.
 fn engine_killed_behind_a_snapshot(world: &mut World) -> Result<()> {
     prepare(world)?;
     let before = snapshots_taken(world)?;
@@ -138,6 +139,13 @@ fn engine_killed_behind_a_snapshot(world: &mut World) -> Result<()> {
     }
     kill(world, "engine", &[JOINER], Node::kill_engine)?;
     world.start_node(JOINER, &[])?;
+    if !world.nodes[JOINER].comes_up()? {
+        ensure!(world.nodes[JOINER].engine_cries(NO_BLOCK_YET)?, "an engine does not start behind a snapshot");
+        world.mark("its engine has noted the snapshot and no block: it begins anew");
+        world.nodes[JOINER].kill_engine()?;
+        world.nodes[JOINER].reset_engine()?;
+        world.start_node(JOINER, &[])?;
+    }
     joined(world, before)
 }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ferry::{KillPoint, Mode};
 use rand::Rng;
 
-use super::{in_each_migration, restart, wait_end};
+use super::{SLOWEST, in_each_migration, restart, wait_end};
 use crate::config::VALIDATORS;
 use crate::node::{KILL_AT, Node};
 use crate::world::World;
@@ -13,7 +13,8 @@ use crate::world::World;
 const COMMITS_BEFORE_KILL: u64 = 4;
 
 pub(super) fn kill_one(world: &mut World) -> Result<()> {
-    in_each_migration(world, |world| {
+    let rate = world.slow_rate();
+    in_each_migration(world, rate, |world| {
         let index = world.rng.random_range(0..VALIDATORS);
         kill(world, "program", &[index], Node::kill_app)?;
         restart(world, &[index])
@@ -21,12 +22,17 @@ pub(super) fn kill_one(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn kill_random(world: &mut World) -> Result<()> {
-    in_each_migration(world, kill_any)
+    let rate = world.slow_rate();
+    in_each_migration(world, rate, kill_any)
 }
 
-/// Kills and starts again from the first moved key to the last, at the full rate.
+/// A storm lasts for so many blocks at least, unless the rate asks for more.
+const STORM_BLOCKS: u64 = 150;
+
+/// Kills and starts again from the first moved key to the last.
 pub(super) fn storm(world: &mut World) -> Result<()> {
-    world.migrate(world.rate, Mode::FlatkvOnly)?;
+    let rate = world.rate.min(world.keys / STORM_BLOCKS).max(1);
+    world.migrate(rate, Mode::FlatkvOnly)?;
     world.wait("a migration to begin", |sample| sample.mode >= Mode::MigrateEvm)?;
     while world.samples.last().is_some_and(|sample| sample.mode != Mode::FlatkvOnly) {
         kill_any(world)?;
@@ -54,7 +60,8 @@ fn kill_any(world: &mut World) -> Result<()> {
 }
 
 pub(super) fn kill_points(world: &mut World) -> Result<()> {
-    in_each_migration(world, |world| {
+    // Behind a migration's last key not every point is come by.
+    in_each_migration(world, SLOWEST, |world| {
         for point in KillPoint::ALL {
             let index = world.rng.random_range(0..VALIDATORS);
             // A running program is told nothing: it starts again with the point in its environment.
