@@ -13,6 +13,7 @@ use std::thread;
 use anyhow::Context;
 use clap::Parser;
 use example_chain::{App, Chain, Error, Event, Settings, SnapshotSettings, serve};
+use ferry::Options;
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -27,6 +28,9 @@ struct Args {
     /// The socket that the consensus engine connects to; at most 107 bytes long.
     #[arg(long, value_name = "FILE")]
     socket: PathBuf,
+    /// Blocks between two snapshots of memiavl's trees. What came behind the last one is replayed when the node is opened.
+    #[arg(long, value_name = "N", default_value_t = Options::default().snapshot.interval_blocks)]
+    tree_snapshot_every: u64,
     /// A snapshot for nodes that join at every height that this divides; 0 for none.
     #[arg(long, value_name = "N", default_value_t = SnapshotSettings::default().every_blocks)]
     snapshot_every: u64,
@@ -44,7 +48,9 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let mut signals = Signals::new([SIGINT, SIGTERM]).context("taking signals over")?;
 
-    let settings = Settings { keys_less: rig::keys_less()?, at_point: rig::at_point()?, ..Settings::default() };
+    let mut store = Options::default();
+    store.snapshot.interval_blocks = args.tree_snapshot_every;
+    let settings = Settings { store, keys_less: rig::keys_less()?, at_point: rig::at_point()? };
     let chain = Chain::open(&args.home, settings)?;
     let app_hash = chain.app_hash().map(hex::encode);
     println!("{}", json!({"opened": chain.height(), "app_hash": app_hash}));

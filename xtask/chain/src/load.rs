@@ -16,8 +16,14 @@ use crate::rpc::Rpc;
 const SENDERS: u8 = 60;
 /// Between two turns.
 const PAUSE: Duration = Duration::from_millis(40);
-/// Accounts that one transaction of the beginning makes; three keys each.
-pub(crate) const DROP: u32 = 500;
+/// The transactions of the beginning: the accounts that each makes, of three keys. Many at once where there are to be many.
+pub(crate) fn drops(keys: u64) -> impl Iterator<Item = u32> {
+    const LEAST: u64 = 500;
+    const MOST: u64 = 3_000;
+    let accounts = keys.div_ceil(3);
+    let count = (accounts / 100).clamp(LEAST, MOST);
+    (0..accounts.div_ceil(count)).map(move |_| count as u32)
+}
 
 /// Who decides on the migration, and pays for the beginning.
 pub(crate) const AUTHORITY: Address = Address([0xee; 20]);

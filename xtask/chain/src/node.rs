@@ -21,6 +21,9 @@ const OPEN_WITHIN: Duration = Duration::from_secs(120);
 /// on a machine that has other work.
 const SNAPSHOTS: [&str; 4] = ["--snapshots-kept", "20", "--snapshot-chunk-bytes", "50000"];
 
+/// Blocks between two snapshots of the trees. What comes behind one is replayed by an opening, which is to be short.
+const TREE_SNAPSHOT_EVERY: &str = "50";
+
 /// What a program is told through its environment: `POINT:COUNT`, where it kills itself; how many keys less it moves.
 pub(crate) const KILL_AT: &str = "CHAIN_KILL_AT";
 pub(crate) const KEYS_LESS: &str = "CHAIN_KEYS_LESS";
@@ -70,6 +73,7 @@ impl Node {
         }
         let mut app = Command::new(&self.app_program);
         app.arg("--home").arg(&self.place.home).arg("--socket").arg(&self.place.socket);
+        app.args(["--tree-snapshot-every", TREE_SNAPSHOT_EVERY]);
         app.arg("--snapshot-every").arg(self.snapshot_every.to_string()).args(SNAPSHOTS);
         app.envs(environment.iter().map(|(name, value)| (name, value)));
         self.app = Some(Process::start(&mut app, &self.said("app.out"), &self.said("app.log"))?);

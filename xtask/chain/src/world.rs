@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::Args;
 use crate::config::{self, Trust, VALIDATORS};
-use crate::load::{self, AUTHORITY, DROP, Load};
+use crate::load::{self, AUTHORITY, Load};
 use crate::node::Node;
 use crate::process::LOOK_EVERY;
 use crate::report::machine_load;
@@ -115,9 +115,9 @@ impl World {
             self.start_node(index, &[])?;
         }
         self.wait("the first blocks", |sample| sample.height >= 2)?;
-        for drop in 0..self.keys.div_ceil(3 * u64::from(DROP)) {
+        for (drop, count) in (0..).zip(load::drops(self.keys)) {
             let seed = self.seed.wrapping_mul(1_000).wrapping_add(drop);
-            self.decide(Action::Airdrop { seed, count: DROP })?;
+            self.decide(Action::Airdrop { seed, count })?;
         }
         self.load = Some(Load::start(self.seed, self.nodes.iter().map(Node::rpc).collect()));
         self.mark(LOADED);
