@@ -23,6 +23,8 @@ use crate::plan::Moving;
 
 /// Larger batches are not worked on ahead: a second one in memory is what it costs.
 const KEYS_MAX: u64 = 50_000;
+/// Nor are heavier ones: three times what the most keys weigh where values are slots and accounts.
+const BYTES_MAX: u64 = 16 << 20;
 
 /// What the work begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +70,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let (done, inbox) = sync_channel(1);
         let cancel = self.config.cancel.clone();
         self.worker.hand(move || {
-            if let Ok(work) = work(start, old, N::make_moved, &cancel) {
+            if let Ok(Some(work)) = work(start, old, N::make_moved, &cancel) {
                 // Nobody listens if the block went another way.
                 drop(done.send(work));
             }
@@ -86,16 +88,53 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
     }
 }
 
+/// Does the work; none if the batch is too heavy.
 fn work<A: Walk + Write, M>(
     start: Start,
     mut old: A,
     make: impl Fn(&[NamedChangeSet], u64) -> StoreResult<M>,
     cancel: &CancelToken,
-) -> Result<Done<A, M>, Error> {
+) -> Result<Option<Done<A, M>>, Error> {
     let action = "working on the next batch";
-    let batch = next_batch(&old, &start.trees, &start.boundary, start.limit, cancel)?;
+    let limit = start.limit.bytes.map_or(BYTES_MAX, |bytes| bytes.min(BYTES_MAX));
+    let light = BatchLimit { bytes: Some(limit), ..start.limit };
+    let batch = next_batch(&old, &start.trees, &start.boundary, light, cancel)?;
+    if light != start.limit && batch.key_bytes.saturating_add(batch.value_bytes) >= limit {
+        // The block's own may go on where this one was cut.
+        return Ok(None);
+    }
     let moving = Moving::of(&start.trees, batch);
     old.apply(&moving.leaves).map_err(Error::old(action))?;
     let new = make(&moving.enters, start.height).map_err(Error::new(action))?;
-    Ok(Done { start, moving, old, new })
+    Ok(Some(Done { start, moving, old, new }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::MemoryStore;
+
+    /// The keys that are worked on of a tree with three values of a third of the most bytes each, and a small one.
+    fn worked_on(bytes: Option<u64>) -> Option<usize> {
+        let mut old = MemoryStore::with_modules(["evm"]);
+        let third = usize::try_from(BYTES_MAX).expect("fits") / 3;
+        (0..3_u8).for_each(|key| old.set("evm", vec![key], vec![0; third]));
+        old.set("evm", vec![3], vec![0]);
+        let start = Start {
+            height: 1,
+            boundary: Boundary::NotStarted,
+            limit: BatchLimit { keys: 4, bytes },
+            trees: vec!["evm".to_owned()],
+        };
+        let done = work(start, old, |_, _| Ok(()), &CancelToken::default()).expect("no store fails");
+        done.map(|done| done.moving.leaves.iter().map(|set| set.pairs().len()).sum())
+    }
+
+    #[test]
+    fn a_batch_that_its_weight_would_cut_is_not_worked_on() {
+        assert_eq!(worked_on(None), None);
+        assert_eq!(worked_on(Some(u64::MAX)), None);
+        assert_eq!(worked_on(Some(BYTES_MAX)), Some(3));
+        assert_eq!(worked_on(Some(BYTES_MAX / 2)), Some(2));
+    }
 }
