@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::Arguments;
 use crate::home::Homes;
 use crate::life::{self, Life, Plan};
-use crate::measure::Times;
+use crate::measure::{CpuTime, Times};
 
 /// Each opening is done so often; nothing is changed by one, so each replays the same.
 const TIMES: usize = 5;
@@ -32,15 +32,19 @@ pub(crate) fn run(homes: &Homes, arguments: &Arguments) -> Result<Value> {
         let changelog = life.node.home().memiavl().join("changelog");
         life.node.close()?;
         done = blocks;
-        let mut times = Times::default();
+        let (mut times, mut processor) = (Times::default(), Duration::ZERO);
         for _ in 0..TIMES {
-            let began = Instant::now();
+            let (began, cpu) = (Instant::now(), CpuTime::now()?);
             let node = life::open(home, plan.batch)?;
             times.add(began.elapsed());
+            processor += CpuTime::now()?.since(cpu).all;
             node.close()?;
         }
         let bytes = bytes_in(&changelog)?;
-        rows.push(json!({ "blocks": blocks, "keys": keys, "changelog_bytes": bytes, "opening": times.report() }));
+        rows.push(json!({
+            "blocks": blocks, "keys": keys, "changelog_bytes": bytes, "opening": times.report(),
+            "processor_us": processor.as_secs_f64() * 1e6 / TIMES as f64,
+        }));
     }
     Ok(rows.into())
 }

@@ -6,7 +6,7 @@
 //! ```
 //! The reference skips the unknown field; entries that it wrote have no seal and no checksum.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use prost::Message;
 
 use crate::commit_info::AppHash;
@@ -68,6 +68,18 @@ pub fn seal_entry(entry: &ChangelogEntry, app_hash: AppHash) -> Bytes {
 /// # Errors
 /// Bytes that are no entry, or whose seal does not fit them.
 pub fn open_entry(bytes: &[u8]) -> Result<SealedEntry, EntryError> {
+    open(bytes, bytes)
+}
+
+/// As [`open_entry`], with keys and values that are slices of `bytes` and keep it in memory.
+///
+/// # Errors
+/// As [`open_entry`].
+pub fn open_entry_in_place(bytes: &Bytes) -> Result<SealedEntry, EntryError> {
+    open(bytes, bytes.clone())
+}
+
+fn open(bytes: &[u8], message: impl Buf) -> Result<SealedEntry, EntryError> {
     let app_hash = match bytes.split_last_chunk::<SEAL_BYTES>() {
         Some((before, seal)) if seal.starts_with(&SEAL_HEADER) => {
             let (expected, app_hash) = split_seal(seal);
@@ -79,7 +91,8 @@ pub fn open_entry(bytes: &[u8]) -> Result<SealedEntry, EntryError> {
         }
         _ => None,
     };
-    let entry = ChangelogEntry::decode(bytes).map_err(|source| EntryError::Message { length: bytes.len(), source })?;
+    let entry =
+        ChangelogEntry::decode(message).map_err(|source| EntryError::Message { length: bytes.len(), source })?;
     Ok(SealedEntry { entry, app_hash })
 }
 
@@ -105,6 +118,7 @@ mod tests {
     fn a_sealed_entry_reads_back() {
         let opened = open_entry(&seal_entry(&entry(), [3; 32])).expect("opens");
         assert_eq!(opened, SealedEntry { entry: entry(), app_hash: Some([3; 32]) });
+        assert_eq!(open_entry_in_place(&seal_entry(&entry(), [3; 32])), Ok(opened));
     }
 
     #[test]

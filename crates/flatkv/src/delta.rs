@@ -3,13 +3,11 @@
 //! A sum does not care about order, so each thread sums a run of the changes and the runs' sums are added up. Hashing the
 //! elements is most of what applying a block costs.
 
-use std::thread;
-
 use changeset::EntrySum;
 use lthash::LtHash;
 
 use crate::entered::{Moved, entered};
-use crate::error::{FlatKvError, Result};
+use crate::error::Result;
 use crate::lattice::{Part, Totals};
 
 /// Fewer changes than this are not worth a thread: starting one takes as long as hashing some 30 rows.
@@ -62,16 +60,12 @@ impl Delta {
 /// The deltas of `changes`, on up to `threads` threads. A lane and module may come more than once.
 pub(crate) fn deltas<'a>(changes: &[RowChange<'a>], threads: usize) -> Result<Vec<(&'a Part, Delta)>> {
     let threads = threads.min(changes.len() / CHANGES_PER_THREAD_MIN).max(1);
-    let mut runs = changes.chunks(changes.len().div_ceil(threads).max(1));
-    let first = runs.next().unwrap_or_default();
-    thread::scope(|scope| {
-        let others: Vec<_> = runs.map(|run| scope.spawn(|| sum(run))).collect();
-        let mut deltas = sum(first)?;
-        for other in others {
-            deltas.extend(other.join().map_err(|_| FlatKvError::WorkerPanicked)??);
-        }
-        Ok(deltas)
-    })
+    let runs = changes.chunks(changes.len().div_ceil(threads).max(1));
+    let mut deltas = Vec::new();
+    for summed in beside::each(runs, sum) {
+        deltas.append(&mut summed?);
+    }
+    Ok(deltas)
 }
 
 /// The deltas of a run. Changes are sorted, so those of a part follow each other.

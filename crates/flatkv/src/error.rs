@@ -57,9 +57,6 @@ pub enum FlatKvError {
         /// Rows that the block in work has touched.
         rows: usize,
     },
-    /// A thread that hashes rows panicked.
-    #[error("a hashing thread panicked; reopen the store")]
-    WorkerPanicked,
     /// An earlier failure left it unknown what is on disk.
     #[error("store is poisoned by an earlier failure, reopen it: cause={cause}")]
     Poisoned {
@@ -251,7 +248,7 @@ impl FlatKvError {
             | Self::Seeded { .. }
             | Self::PendingWrites { .. }
             | Self::UndoTarget { .. } => StoreErrorKind::Input,
-            Self::Poisoned { .. } | Self::WorkerPanicked => StoreErrorKind::Poisoned,
+            Self::Poisoned { .. } => StoreErrorKind::Poisoned,
             Self::RocksDb { source, .. } => match source.kind() {
                 rocksdb::ErrorKind::Corruption => StoreErrorKind::Corruption,
                 _ => StoreErrorKind::Io,

@@ -150,11 +150,7 @@ impl NewStore for FlatKv {
     ) -> StoreResult<EntrySum> {
         self.check_alive()?;
         let height = self.next_version()?;
-        let applied = self.block.apply(&self.database, changes, moved, made, height, self.hash_threads);
-        if let Err(error @ FlatKvError::WorkerPanicked) = &applied {
-            self.poison = Some(error.to_string());
-        }
-        Ok(applied?)
+        Ok(self.block.apply(&self.database, changes, moved, made, height, self.hash_threads)?)
     }
 
     fn savepoint(&self) -> Savepoint {

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use changeset::{ChangelogEntry, Handoff, KvPair, NamedChangeSet, OldLog, OldStore, Read, StoreErrorKind, Write};
+use changeset::{ChangelogEntry, Handoff, Hash, KvPair, NamedChangeSet, OldLog, OldStore, Read, StoreErrorKind, Write};
 use common::recorded::files;
 use common::workload::{run_block, run_to, store};
 use memiavl::{Error, MemIavl, Options, open};
@@ -229,6 +229,46 @@ fn an_entry_that_does_not_fit_the_trees_ends_the_replay() {
     let upgrades = vec![changeset::TreeNameUpgrade { name: "evm".to_owned(), ..Default::default() }];
     let error = replay_of(&ChangelogEntry { version: 4, changesets: vec![], upgrades });
     assert!(matches!(&error, Error::TreeExists { name } if name == "evm"), "{error:?}");
+}
+
+/// A log of several megabytes, which is replayed piece by piece; each block has a value of half a megabyte and a delete.
+fn long_log() -> (TempDir, Vec<(String, Hash)>) {
+    let (dir, mut roots) = (temporary(), Vec::new());
+    let mut long = store(dir.path(), |options| options.snapshot_interval_blocks = 0);
+    for version in 1..=16_u8 {
+        let pairs = vec![
+            KvPair::set(vec![version], vec![version; 512 << 10]),
+            KvPair::delete(vec![version - 1]),
+            KvPair::set("same", vec![version]),
+        ];
+        long.apply(&[NamedChangeSet::new("bank", pairs)]).expect("applied");
+        roots = run_block(&mut long);
+    }
+    long.close().expect("closed");
+    (dir, roots)
+}
+
+#[test]
+fn a_long_log_leads_to_the_same_trees_piece_by_piece() {
+    let (dir, roots) = long_log();
+    let again = open(dir.path(), Options::writer()).expect("opened").replay().expect("replayed");
+    assert_eq!((again.version(), again.committed_roots().expect("hashed")), (16, roots));
+    assert_eq!(again.get("bank", b"same").expect("read").as_deref(), Some(&[16][..]));
+}
+
+#[test]
+fn an_entry_that_is_damaged_far_behind_ends_the_replay_there() {
+    let (dir, _) = long_log();
+    let unreplayed = open(dir.path(), Options::read_only()).expect("opened");
+    // Behind the opening, which reads all of the last segment.
+    let segment = dir.path().join("changelog/00000000000000000001");
+    let mut bytes = fs::read(&segment).expect("read");
+    let at = bytes.len() - (600 << 10);
+    bytes[at] ^= 0x40;
+    fs::write(&segment, bytes).expect("written");
+    let refused = unreplayed.replay().expect_err("refused");
+    assert!(refused.to_string().contains("checksum"), "{refused}");
+    assert_eq!(refused.kind(), StoreErrorKind::Corruption);
 }
 
 #[test]

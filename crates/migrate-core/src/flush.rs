@@ -1,8 +1,8 @@
 //! A flush: the caller's changes, and the block's one advance, worked into both stores. Nothing becomes durable here.
 
-use std::thread;
 use std::time::Instant;
 
+use beside::beside;
 use changeset::{EntrySum, NamedChangeSet, NewStore, OldStore};
 
 use crate::ahead::Done;
@@ -151,13 +151,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         };
         let apply_new =
             || new.map_or(Ok(EntrySum::default()), |new| new.apply_moving(&routed.new, &routed.new_moved, made));
-        let (old, new) = match is_worth_it {
-            false => (apply_old(), apply_new()),
-            true => thread::scope(|scope| {
-                let new = scope.spawn(apply_new);
-                (apply_old(), new.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            }),
-        };
+        let (old, new) = beside(is_worth_it, apply_old, apply_new);
         match (old, new) {
             (Ok(()), Ok(entered)) => Ok(entered),
             (Err(source), Ok(_)) => Err(Error::Old { action, source }),

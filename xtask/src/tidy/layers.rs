@@ -7,13 +7,14 @@ use super::source::Code;
 
 /// The edges that are drawn. What follows from them counts as drawn too.
 const EDGES: &[(&str, &[&str])] = &[
+    ("beside", &[]),
     ("boundary", &[]),
     ("changeset", &[]),
     ("lthash", &[]),
     ("memiavl-iter", &["changeset"]),
-    ("memiavl", &["memiavl-iter", "changeset"]),
-    ("flatkv", &["lthash", "changeset"]),
-    ("migrate-core", &["boundary", "changeset"]),
+    ("memiavl", &["memiavl-iter", "changeset", "beside"]),
+    ("flatkv", &["lthash", "changeset", "beside"]),
+    ("migrate-core", &["boundary", "changeset", "beside"]),
     ("migrate-metrics", &["migrate-core"]),
     ("ferry", &["migrate-metrics", "memiavl", "flatkv"]),
     ("ferry-cli", &["ferry"]),
@@ -27,6 +28,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("anyhow", &["ferry-cli", "xtask", "benches", "examples"]),
     ("clap", &["ferry-cli", "xtask", "benches", "examples"]),
     ("memmap2", &["memiavl-iter"]),
+    ("rayon-core", &["beside"]),
     ("prometheus-client", &["migrate-metrics"]),
     // The rig that damages a store's rows writes them past the store.
     ("rocksdb", &["flatkv", "benches", "xtask"]),

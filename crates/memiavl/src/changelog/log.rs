@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use changeset::{SealedEntry, open_entry};
+use changeset::{EntryError, SealedEntry, open_entry, open_entry_in_place};
 
 use crate::changelog::error::{LogError, Result};
 use crate::changelog::segment::{Segment, read_uvarint};
@@ -157,10 +157,23 @@ impl Log {
     /// # Errors
     /// I/O; an entry that does not decode, fails its checksum, or is another version's.
     pub fn sealed_entry(&self, version: u64) -> Result<Option<SealedEntry>> {
+        Ok(self.opened(version, |bytes| open_entry(bytes))?.map(|(opened, _)| opened))
+    }
+
+    /// As [`sealed_entry`](Self::sealed_entry), with keys and values that keep the whole entry in memory, and its length.
+    pub(crate) fn opened_in_place(&self, version: u64) -> Result<Option<(SealedEntry, u64)>> {
+        self.opened(version, open_entry_in_place)
+    }
+
+    fn opened(
+        &self,
+        version: u64,
+        open: impl Fn(&Bytes) -> std::result::Result<SealedEntry, EntryError>,
+    ) -> Result<Option<(SealedEntry, u64)>> {
         let Some((bytes, (path, offset))) = self.record(version)? else { return Ok(None) };
         let path = path.to_owned();
-        match open_entry(&bytes) {
-            Ok(opened) if opened.entry.version.cast_unsigned() == version => Ok(Some(opened)),
+        match open(&bytes) {
+            Ok(opened) if opened.entry.version.cast_unsigned() == version => Ok(Some((opened, bytes.len() as u64))),
             Ok(opened) => Err(LogError::EntryVersion { path, offset, expected: version, got: opened.entry.version }),
             Err(source) => Err(LogError::Entry { path, offset, source }),
         }

@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use changeset::{EntryError, SealedEntry, open_entry};
+use changeset::{EntryError, SealedEntry, open_entry_in_place};
 
 use crate::changelog::error::{LogError, Result};
 use crate::changelog::find::{all_zero_from, is_cut, is_hole, valid_entry_at, valid_entry_behind};
@@ -198,5 +198,5 @@ pub(super) fn read_entry(
     let length = usize::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, start)?;
-    Ok(open_entry(&bytes))
+    Ok(open_entry_in_place(&bytes.into()))
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use beside::beside;
 use changeset::{ChangelogEntry, Hash, NamedChangeSet};
 use memiavl_iter::Snapshot;
 
-use crate::beside::beside;
 use crate::error::{Error, Result};
 use crate::tree::{Tree, Unhashed, narrow, next_version};
 
@@ -134,14 +134,70 @@ impl Forest {
 
     /// Replays the changelog's entry of the next version: upgrades, changes, the version.
     pub(crate) fn replay(&mut self, entry: &ChangelogEntry) -> Result<()> {
-        let expected = self.next_version();
-        let got = entry.version.cast_unsigned();
-        if got != expected {
-            return Err(Error::EntryVersion { expected, got });
+        self.replay_together(std::slice::from_ref(entry)).map_err(|(_, error)| error)
+    }
+
+    /// Replays the changelog's entries of the next versions. From one upgrade to the next, each tree goes on by itself.
+    pub(crate) fn replay_all(&mut self, mut entries: &[ChangelogEntry]) -> Result<()> {
+        while let Some((_, rest)) = entries.split_first() {
+            let count = 1 + rest.iter().take_while(|entry| entry.upgrades.is_empty()).count();
+            let (together, behind) = entries.split_at(count);
+            let first = self.next_version();
+            let error = |(at, source)| Error::Replay { version: first + at as u64, source: Box::new(source) };
+            self.replay_together(together).map_err(error)?;
+            entries = behind;
         }
-        self.upgrade(&entry.upgrades)?;
-        self.apply(&entry.changesets)?;
-        self.advance()
+        Ok(())
+    }
+
+    /// Replays entries of which the first alone may have upgrades. An error comes with the place of the first entry that has
+    /// one.
+    fn replay_together(&mut self, entries: &[ChangelogEntry]) -> std::result::Result<(), (usize, Error)> {
+        let fits = |(entry, version): &(&ChangelogEntry, u64)| entry.version.cast_unsigned() == *version;
+        let in_turn = entries.iter().zip(self.next_version()..).take_while(fits).count();
+        let (in_turn, others) = entries.split_at(in_turn);
+        if let Some(first) = in_turn.first() {
+            self.upgrade(&first.upgrades).map_err(|error| (0, error))?;
+        }
+        let unknown = |entry: &ChangelogEntry| {
+            entry.changesets.iter().find(|set| self.position(&set.name).is_none()).map(|set| set.name.clone())
+        };
+        let known = in_turn.iter().take_while(|entry| unknown(entry).is_none()).count();
+        let unknown = in_turn.get(known).and_then(unknown);
+        self.replay_trees(&in_turn[..known])?;
+        match (unknown, others.first()) {
+            (Some(name), _) => Err((known, Error::UnknownTree { name, version: self.next_version() })),
+            (None, Some(other)) => {
+                let (expected, got) = (self.next_version(), other.version.cast_unsigned());
+                Err((known, Error::EntryVersion { expected, got }))
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Takes every tree through the changes of `entries`, and the version with them.
+    fn replay_trees(&mut self, entries: &[ChangelogEntry]) -> std::result::Result<(), (usize, Error)> {
+        let pairs = |name: &str| -> usize {
+            let sets = entries.iter().flat_map(|entry| &entry.changesets).filter(|set| set.name == name);
+            sets.map(|set| set.pairs().len()).sum()
+        };
+        let mut trees: Vec<_> = self.trees.iter_mut().map(|named| (pairs(&named.name), named)).collect();
+        trees.sort_by_key(|(pairs, _)| std::cmp::Reverse(*pairs));
+        // The largest first, each to whom has less to do.
+        let (mut here, mut there) = ((0, Vec::new()), (0, Vec::new()));
+        for (pairs, named) in trees {
+            let whose = if there.0 < here.0 { &mut there } else { &mut here };
+            whose.0 += pairs;
+            whose.1.push(named);
+        }
+        let is_worth_it = there.0 >= PAIRS_PER_THREAD_MIN;
+        let (here, there) = beside(is_worth_it, || replay_each(here.1, entries), || replay_each(there.1, entries));
+        let first = [here, there].into_iter().filter_map(|replayed| replayed.err()).min_by_key(|(at, _)| *at);
+        first.map_or(Ok(()), Err)?;
+        for at in 0..entries.len() {
+            self.version = narrow(self.next_version()).map_err(|error| (at, error))?;
+        }
+        Ok(())
     }
 
     fn position(&self, name: &str) -> Option<usize> {
@@ -154,6 +210,20 @@ fn apply_each(changed: &mut [(Vec<&NamedChangeSet>, &mut Tree)]) -> Result<()> {
         sets.iter().try_for_each(|set| tree.apply(set.pairs()))?;
     }
     Ok(())
+}
+
+fn replay_each(trees: Vec<&mut NamedTree>, entries: &[ChangelogEntry]) -> std::result::Result<(), (usize, Error)> {
+    let one = |named: &mut NamedTree| {
+        for (at, entry) in entries.iter().enumerate() {
+            let mut sets = entry.changesets.iter().filter(|set| *set.name == *named.name);
+            let applied = sets.try_for_each(|set| named.tree.apply(set.pairs()));
+            applied.and_then(|()| named.tree.advance()).map_err(|error| (at, error))?;
+        }
+        Ok(())
+    };
+    // All of them, whatever one says: the first entry that does not fit may be another tree's.
+    let failed = trees.into_iter().filter_map(|named| one(named).err()).min_by_key(|(at, _)| *at);
+    failed.map_or(Ok(()), Err)
 }
 
 fn hash_each(parts: &mut [Unhashed<'_>]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Upgrades as the reference takes them, and the ways back in a block.
 
-use changeset::{Hash, KvPair, NamedChangeSet, TreeNameUpgrade};
+use changeset::{ChangelogEntry, Hash, KvPair, NamedChangeSet, TreeNameUpgrade};
 
 use crate::error::{Error, Result};
 use crate::multitree::{Forest, MultiTree};
@@ -194,4 +194,74 @@ fn ahead_of_other_changes_nothing_is_taken() {
 fn ahead_of_a_block_that_has_changes_nothing_is_taken() {
     let gone = NamedChangeSet::new("b", vec![KvPair::delete("k")]);
     ahead_changes_nothing(std::slice::from_ref(&gone), &[set("c", "k")], std::slice::from_ref(&gone), false);
+}
+
+fn entry(version: i64, upgrades: Vec<TreeNameUpgrade>, changesets: Vec<NamedChangeSet>) -> ChangelogEntry {
+    ChangelogEntry { version, changesets, upgrades }
+}
+
+fn values_of(forest: &Forest) -> Vec<(String, u64, u32)> {
+    let trees = forest.trees().iter();
+    trees.map(|named| (named.name.to_string(), named.tree.len().expect("counted"), named.tree.version())).collect()
+}
+
+/// Many keys of one store, set and deleted again in part: enough for two threads.
+fn many(store: &str, round: u16) -> NamedChangeSet {
+    let key = |at: u16| (at.wrapping_mul(0x9e37) ^ round).to_be_bytes().to_vec();
+    let pairs = (0..400).map(|at| match at % 3 {
+        0 => KvPair::delete(key(at)),
+        _ => KvPair::set(key(at), vec![round as u8; 9]),
+    });
+    NamedChangeSet::new(store, pairs.collect())
+}
+
+#[test]
+fn entries_that_are_replayed_together_lead_where_each_leads_by_itself() -> Result<()> {
+    let mut entries = Vec::new();
+    for version in 2..40_i64 {
+        let round = version as u16;
+        let upgrades = match version {
+            10 => vec![add("d")],
+            11 => vec![rename("d", "e"), delete("b")],
+            _ => vec![],
+        };
+        let third = if version < 11 { "b" } else { "e" };
+        let sets = vec![many("c", round), many("a", round), many(third, round), many("c", round / 2)];
+        entries.push(entry(version, upgrades, if version % 7 == 0 { vec![] } else { sets }));
+    }
+    let start = abc().committed().forest().clone();
+    let (mut one_by_one, mut together) = (start.clone(), start);
+    entries.iter().try_for_each(|entry| one_by_one.replay(entry))?;
+    together.replay_all(&entries)?;
+    assert_eq!(together.version(), 39);
+    assert_eq!(values_of(&together), values_of(&one_by_one));
+    assert_eq!(together.mem_bytes(), one_by_one.mem_bytes());
+    assert_eq!(together.roots()?, one_by_one.roots()?);
+    Ok(())
+}
+
+#[test]
+fn the_first_entry_that_does_not_fit_is_named_whatever_is_wrong_behind_it() {
+    let fine = || vec![set("a", "x"), set("b", "x")];
+    let unknown = |version| entry(version, vec![], vec![set("a", "y"), set("nowhere", "x")]);
+    let twice = |version| entry(version, vec![add("a")], fine());
+    let start = abc().committed().forest().clone();
+    let refused = |entries: &[ChangelogEntry]| match start.clone().replay_all(entries).expect_err("refused") {
+        Error::Replay { version, source } => (version, *source),
+        other => panic!("{other:?}"),
+    };
+    let good = || vec![entry(2, vec![], fine()), entry(3, vec![add("d")], fine()), entry(4, vec![], fine())];
+    let with = |behind: Vec<ChangelogEntry>| good().into_iter().chain(behind).collect::<Vec<_>>();
+
+    let (version, error) = refused(&with(vec![unknown(5), entry(9, vec![], fine())]));
+    assert!(
+        matches!((version, &error), (5, Error::UnknownTree { name, version: 5 }) if name == "nowhere"),
+        "{error:?}"
+    );
+    let (version, error) = refused(&with(vec![entry(9, vec![], fine()), unknown(6)]));
+    assert!(matches!((version, &error), (5, Error::EntryVersion { expected: 5, got: 9 })), "{error:?}");
+    let (version, error) = refused(&with(vec![twice(5), unknown(6)]));
+    assert!(matches!((version, &error), (5, Error::TreeExists { name }) if name == "a"), "{error:?}");
+    let (version, error) = refused(&with(vec![twice(9)]));
+    assert!(matches!((version, &error), (5, Error::EntryVersion { expected: 5, got: 9 })), "{error:?}");
 }

@@ -2,11 +2,12 @@
 
 mod directory;
 mod options;
+mod replay;
 mod rollback;
 mod unreplayed;
 
 pub(crate) use directory::CHANGELOG;
 pub use options::{Access, Options};
+pub(crate) use replay::replay;
 pub use rollback::{Site, rollback};
-pub(crate) use unreplayed::replay_next;
 pub use unreplayed::{Unreplayed, open};

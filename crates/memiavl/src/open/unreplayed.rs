@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use changeset::{AppHash, Handoff, OldLog, SealedEntry, StoreResult};
+use changeset::{Handoff, OldLog, StoreResult};
 use memiavl_iter::{Snapshot, list_snapshots, snapshot_name};
 
 use crate::changelog::{Changelog, Log, LogOptions};
@@ -14,6 +14,7 @@ use crate::lock::Lock;
 use crate::multitree::Forest;
 use crate::open::directory::{CHANGELOG, Found, LOCK, look};
 use crate::open::options::{Access, Options};
+use crate::open::replay::replay;
 use crate::snapshot::{IoResult, remove_dir, remove_temporary, sync_dir, write_fresh};
 use crate::store::{MemIavl, Replayed};
 
@@ -155,13 +156,10 @@ impl Unreplayed {
     pub(super) fn replay_log(self) -> Result<MemIavl> {
         let Self { dir, options, snapshot, log, lock } = self;
         let mut forest = Forest::mapped(&snapshot)?;
-        let mut sealed = None;
         check_gap(&log, &forest, &options)?;
         let last = log.last_version().unwrap_or(0);
         let until = options.at_version.unwrap_or(last).min(last);
-        while u64::from(forest.version()) < until {
-            sealed = replay_next(&log, &mut forest)?;
-        }
+        let sealed = replay(&log, &mut forest, until, || Ok(()))?;
         let reached = u64::from(forest.version());
         if let Some(wanted) = options.at_version.filter(|wanted| *wanted != reached) {
             return Err(Error::VersionNotReached { path: dir, wanted, last: reached });
@@ -184,15 +182,6 @@ fn remove_unproven(dir: &Path, current: u64, reached: u64) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Replays the entry behind `forest`'s version; returns the app hash that its seal holds.
-pub(crate) fn replay_next(log: &Log, forest: &mut Forest) -> Result<Option<AppHash>> {
-    let version = forest.next_version();
-    let missing = || Error::LogGap { path: log.dir().to_owned(), version };
-    let SealedEntry { entry, app_hash } = log.sealed_entry(version)?.ok_or_else(missing)?;
-    forest.replay(&entry).map_err(|source| Error::Replay { version, source: Box::new(source) })?;
-    Ok(app_hash)
 }
 
 /// The log must go on where the snapshot ends: neither begin behind that, nor, for a writer, end before it.

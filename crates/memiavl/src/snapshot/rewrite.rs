@@ -18,7 +18,7 @@ use memiavl_iter::Snapshot;
 use crate::changelog::Log;
 use crate::error::{Doing, Error, Result};
 use crate::multitree::{Committed, Forest};
-use crate::open::replay_next;
+use crate::open::replay;
 use crate::snapshot::current::point_current;
 use crate::snapshot::disk::{IoResult, temporary_name};
 use crate::snapshot::pace::{Cancel, CancelHandle, Pace};
@@ -174,10 +174,8 @@ impl Worker {
 
     /// Replays the rest of the log, and hashes the result.
     fn catch_up(&self, log: &Log, forest: &mut Forest) -> Result<()> {
-        while Some(u64::from(forest.version())) < log.last_version() {
-            self.cancel.check()?;
-            replay_next(log, forest)?;
-        }
+        self.cancel.check()?;
+        replay(log, forest, log.last_version().unwrap_or(0), || self.cancel.check())?;
         forest.roots().map(drop)
     }
 

@@ -9,7 +9,7 @@ use memiavl_iter::EMPTY_ROOT;
 use crate::changelog::Log;
 use crate::error::{Error, Result};
 use crate::multitree::{Committed, Forest};
-use crate::open::replay_next;
+use crate::open::replay;
 use crate::snapshot::{Job, Keep, Order, Report, Rewrite};
 use crate::store::live::MemIavl;
 
@@ -213,9 +213,7 @@ impl MemIavl {
             rewrite.order(Order::CatchUp { forest, log: Log::clone(&self.log) });
             return Ok(());
         }
-        while u64::from(forest.version()) < version {
-            replay_next(&self.log, &mut forest)?;
-        }
+        replay(&self.log, &mut forest, version, || Ok(()))?;
         let fresh = Committed::hashed(forest)?;
         check_same_roots(self.trees.committed(), &fresh)?;
         let old = self.trees.rebase(Arc::new(fresh));

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use beside::beside;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
@@ -13,9 +14,41 @@ pub(crate) struct Edit<'t> {
     /// Where mapped nodes are read.
     pub(crate) base: Base<'t>,
     /// The version of every node that the change touches.
-    pub(crate) version: u32,
-    /// Memory that the tree's nodes take.
-    pub(crate) mem_bytes: &'t mut u64,
+    version: u32,
+    /// How much more memory the tree's nodes take, in bytes.
+    grown: i64,
+    /// Whether parts of the tree may be changed on another thread.
+    may_part: bool,
+}
+
+impl<'t> Edit<'t> {
+    /// A change that nodes of `version` come from.
+    pub(crate) fn new(base: Base<'t>, version: u32) -> Self {
+        Self { base, version, grown: 0, may_part: true }
+    }
+
+    /// How much more memory the tree's nodes take than before, in bytes.
+    pub(crate) fn grown(&self) -> i64 {
+        self.grown
+    }
+
+    /// Whether parts of the tree may be changed on another thread.
+    pub(crate) fn may_part(&self) -> bool {
+        self.may_part
+    }
+
+    /// Makes the change in two parts of the tree at once. Neither parts again.
+    pub(crate) fn part<A, B: Send>(
+        &mut self,
+        here: impl FnOnce(&mut Self) -> A,
+        there: impl FnOnce(&mut Self) -> B + Send,
+    ) -> (A, B) {
+        let part = || Self { base: self.base, version: self.version, grown: 0, may_part: false };
+        let (mut own, mut other) = (part(), part());
+        let done = beside(true, || here(&mut own), || there(&mut other));
+        self.grown += own.grown + other.grown;
+        done
+    }
 }
 
 impl Edit<'_> {
@@ -88,10 +121,10 @@ impl Edit<'_> {
     }
 
     fn grow(&mut self, bytes: u64) {
-        *self.mem_bytes = self.mem_bytes.saturating_add(bytes);
+        self.grown += bytes.cast_signed();
     }
 
     fn shrink(&mut self, bytes: u64) {
-        *self.mem_bytes = self.mem_bytes.saturating_sub(bytes);
+        self.grown -= bytes.cast_signed();
     }
 }

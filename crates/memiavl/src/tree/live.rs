@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use beside::beside;
 use bytes::Bytes;
 use changeset::{Hash, KvPair};
 use memiavl_iter::{EMPTY_ROOT, NodeId, TreeSnapshot};
 
-use crate::beside::beside;
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{contains, find_leaf};
@@ -154,8 +154,10 @@ impl Tree {
     /// Applies changes in their order, with the working version.
     pub(crate) fn apply(&mut self, pairs: &[KvPair]) -> Result<()> {
         let version = narrow(u64::from(self.version) + 1)?;
-        let Self { base, root, mem_bytes, .. } = self;
-        Edit { base: Base::new(base.as_deref()), version, mem_bytes }.apply(root, pairs)
+        let mut edit = Edit::new(Base::new(self.base.as_deref()), version);
+        let applied = edit.apply(&mut self.root, pairs);
+        self.mem_bytes = self.mem_bytes.saturating_add_signed(edit.grown());
+        applied
     }
 
     /// The root hash; afterwards every node has its hash.

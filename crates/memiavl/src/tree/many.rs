@@ -7,6 +7,9 @@ use crate::tree::edit::Edit;
 use crate::tree::find::Wanted;
 use crate::tree::node::{At, Base, Body, BranchKey, MemNode, NodeRef};
 
+/// Fewer new values than this are not worth a thread: starting one takes as long as some ten of them.
+const SETS_PER_THREAD_MIN: usize = 96;
+
 /// A key among others, which ascend.
 pub(crate) struct One<'k, T> {
     wanted: Wanted<'k>,
@@ -74,8 +77,17 @@ impl Edit<'_> {
         if !matches!(node.at(), At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. })) {
             let branch = self.branch_mut(node)?;
             let (below, others) = split(self.base, sets, &branch.key)?;
-            self.set_many(&mut branch.left, below, absent)?;
-            return self.set_many(&mut branch.right, others, absent);
+            let (left, right) = (&mut branch.left, &mut branch.right);
+            let smaller = below.len().min(others.len());
+            if !self.may_part() || smaller < SETS_PER_THREAD_MIN || smaller < (below.len() + others.len()) / 4 {
+                self.set_many(left, below, absent)?;
+                return self.set_many(right, others, absent);
+            }
+            let mut behind = Vec::new();
+            let (low, high) =
+                self.part(|edit| edit.set_many(left, below, absent), |edit| edit.set_many(right, others, &mut behind));
+            absent.append(&mut behind);
+            return low.and(high);
         }
         for one in sets {
             let is_its = match node.at() {

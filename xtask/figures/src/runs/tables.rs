@@ -155,6 +155,7 @@ const REOPEN: Table = Table {
         column("changelog MiB", "/changelog_bytes", MIB, 1),
         column("median ms", "/opening/p50_us", MS, 0),
         column("longest ms", "/opening/max_us", MS, 0),
+        column("processor ms", "/processor_us", MS, 0),
     ],
 };
 
