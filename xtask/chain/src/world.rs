@@ -35,8 +35,10 @@ const OPENING_MS_MAX: u64 = 1_000;
 
 /// The mark of the moment from which there is load.
 pub(crate) const LOADED: &str = "load";
-/// Blocks under load before anything is done.
+/// Blocks under load before anything is done; more where there are many keys, so that the long blocks that made them lie behind
+/// a snapshot of the trees and no opening replays them.
 const BLOCKS_BEFORE: u64 = 12;
+const KEYS_PER_BLOCK_BEFORE: u64 = 10_000;
 
 /// While the network is disturbed, a block moves so much less.
 const SLOWER: u64 = 20;
@@ -121,7 +123,7 @@ impl World {
         }
         self.load = Some(Load::start(self.seed, self.nodes.iter().map(Node::rpc).collect()));
         self.mark(LOADED);
-        self.wait_blocks(BLOCKS_BEFORE)?;
+        self.wait_blocks(BLOCKS_BEFORE.max(self.keys / KEYS_PER_BLOCK_BEFORE))?;
         Ok(())
     }
 
@@ -197,9 +199,14 @@ impl World {
 
     /// Waits until one node has stored the block that the others are at.
     pub(crate) fn wait_node(&mut self, index: usize) -> Result<()> {
+        self.wait_node_for(index, FROZEN)
+    }
+
+    /// Waits so long until one node has stored the block that the others are at.
+    pub(crate) fn wait_node_for(&mut self, index: usize, patience: Duration) -> Result<()> {
         let others = self.nodes.iter().filter(|node| node.index != index && node.is_running());
         let target = others.filter_map(|node| node.rpc().height().ok()).max().unwrap_or(1);
-        let until = Instant::now() + FROZEN;
+        let until = Instant::now() + patience;
         while Instant::now() < until {
             if self.nodes[index].rpc().status(0).is_ok_and(|status| status["height"].as_u64() >= Some(target)) {
                 return Ok(());

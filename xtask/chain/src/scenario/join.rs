@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use ferry::{Mode, RestorePoint};
@@ -17,6 +17,9 @@ use crate::config::{JOINER, LATE_JOINER, VALIDATORS};
 use crate::node::{KILL_AT, Node};
 use crate::process::LOOK_EVERY;
 use crate::world::{FROZEN, World};
+
+/// Once the only sender of a snapshot is refused, the engine waits two minutes for its chunks before it takes another one.
+const JOINED_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// What an engine says that was killed between its note of a snapshot and its first block.
 const NO_BLOCK_YET: &str = "stores were left in an inconsistent state";
@@ -85,7 +88,7 @@ fn snapshots_taken(world: &World) -> Result<usize> {
 
 /// Waits until the fifth node has caught up, by a snapshot and not from genesis.
 fn joined(world: &mut World, snapshots_before: usize) -> Result<()> {
-    world.wait_node(JOINER)?;
+    world.wait_node_for(JOINER, JOINED_WITHIN)?;
     let restored = world.nodes[JOINER].record()?.restored;
     ensure!(restored.len() > snapshots_before, "a node has joined without a snapshot");
     // Its program has the snapshot's block before its engine has one behind it.
