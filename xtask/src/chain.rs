@@ -38,13 +38,12 @@ pub(crate) struct Arguments {
 
 /// Builds the chain, the engine and the rig, and runs it.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    if !has_go() {
-        let remedy = "Go is needed for the consensus engine: install Go 1.26 or later (https://go.dev/dl, or apt-get install golang-go)";
+    if let Some(obstacle) = obstacle() {
         if arguments.if_possible {
-            eprintln!("chain: SKIPPED: {remedy}");
+            eprintln!("chain: SKIPPED: {obstacle}");
             return Ok(());
         }
-        bail!("{remedy}");
+        bail!("{obstacle}");
     }
     setup::run()?;
     // ferry-cli is part of the build so that what is below RocksDB has the program's features.
@@ -59,8 +58,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     run::check(&mut command)
 }
 
-fn has_go() -> bool {
-    Command::new("go").arg("version").output().is_ok_and(|output| output.status.success())
+/// The short scenario, for `cargo xtask test`: skipped, and said so, where the engine cannot be built. Always the same seed.
+pub(crate) fn smoke() -> Result<()> {
+    let passed_on = ["--keys", "3000"].map(str::to_owned).to_vec();
+    run(&Arguments { scenario: Vec::new(), seed: Some(1), seeds: 1, smoke: true, if_possible: true, passed_on })
+}
+
+/// Why the engine cannot be built here, if it cannot. What it is made of is downloaded, if it is not there.
+pub(crate) fn obstacle() -> Option<&'static str> {
+    let is_done = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
+    if !is_done(Command::new("go").arg("version")) {
+        return Some("Go is needed for the consensus engine: install Go 1.26 or later (https://go.dev/dl)");
+    }
+    let mut sources = Command::new("go");
+    sources.current_dir(run::root().join(ENGINE)).args(["list", "-deps", ENGINE_PACKAGE]);
+    let missing = "the consensus engine's Go modules cannot be had: `go build github.com/cometbft/cometbft/cmd/cometbft` in xtask/chain/cometbft says why";
+    (!is_done(&mut sources)).then_some(missing)
 }
 
 fn build_engine(program: &std::path::Path) -> Result<PathBuf> {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{generate, one_rocksdb, run, setup, tidy, torture};
+use crate::{chain, generate, one_rocksdb, run, setup, tidy, torture};
 
 /// Packages of tests that are workspaces of their own, so that what they need does not reach RocksDB's build.
 const CHECKS: [(&str, &str); 2] = [
@@ -31,6 +31,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     for (_, manifest) in CHECKS {
         run::check(&mut run::cargo(["fetch", "--locked", "--manifest-path", manifest]))?;
     }
+    // Asked for what it downloads; whoever has no Go is told so below.
+    chain::obstacle();
     step("format");
     run::check(&mut run::cargo(["fmt", "--all", "--check"]))?;
     step("tidy");
@@ -60,6 +62,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     step("torture, the short run without the long lives");
     torture::in_tests()?;
+    step("chain, a kill and a node that joins");
+    chain::smoke()?;
     step("tests");
     let counts = tests(&mut run::cargo(test_words(&arguments.passed_on)))?;
     println!("{counts}");
