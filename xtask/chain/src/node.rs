@@ -17,9 +17,9 @@ use crate::rpc::Rpc;
 /// How long an opening may take before it counts as stuck, on a machine that has other work.
 const OPEN_WITHIN: Duration = Duration::from_secs(120);
 
-/// Every node takes snapshots in chunks so small that a state has several, and keeps them for as long as a node takes to join
-/// on a machine that has other work.
-const SNAPSHOTS: [&str; 4] = ["--snapshots-kept", "20", "--snapshot-chunk-bytes", "50000"];
+/// Every node takes snapshots in chunks so small that a state has several, and keeps them for as long as a node takes to join:
+/// minutes, at ten blocks a second, where a snapshot's only sender is refused.
+const SNAPSHOTS: [&str; 4] = ["--snapshots-kept", "200", "--snapshot-chunk-bytes", "50000"];
 
 /// Blocks between two snapshots of the trees. What comes behind one is replayed by an opening, which is to be short.
 const TREE_SNAPSHOT_EVERY: &str = "50";
