@@ -39,6 +39,9 @@ const LOOK: &str = "
             overflow: document.documentElement.scrollWidth - window.innerWidth,
             ground: getComputedStyle(document.body).backgroundColor,
             images: document.images.length,
+            bar: document.getElementById('bar').style.width,
+            steps: [...document.querySelectorAll('#steps li')].map((step) =>
+                [step.className, getComputedStyle(step).backgroundSize.split(' ')[0]]),
             resources: performance.getEntriesByType('resource').map((entry) => entry.name),
         });
     }, 50);";
@@ -111,6 +114,14 @@ fn check(state: &str, address: &str, seen: &Value) -> Result<()> {
     let text = seen["text"].as_str().unwrap_or_default();
     for figure in ["Rate", "Remaining", "ETA", "Block p99", "memiavl", "height"] {
         ensure!(text.contains(figure), "{figure} is not shown: {seen}");
+    }
+    for step in seen["steps"].as_array().context("no list of steps")? {
+        let expected = match step[0].as_str() {
+            Some("over") => "100%",
+            Some("now") => seen["bar"].as_str().context("no bar")?,
+            _ => "0%",
+        };
+        ensure!(step[1] == expected, "a step is not drawn at its share: expected={expected} {seen}");
     }
     ensure!(!text.contains("NaN") && !text.contains("undefined") && !text.contains("null"), "a figure is none: {seen}");
     Ok(())
