@@ -53,7 +53,7 @@ enum Command {
     Planted(planted::Arguments),
     /// Looks at the endpoint's page in a real browser; needs chromium and chromedriver.
     Page(page::Arguments),
-    /// Checks the alerts, their tests and the units in ops/; needs promtool.
+    /// Checks the alerts, their tests and the units in ops/; needs promtool and systemd-analyze.
     Ops,
     /// Checks the rules of the house: layers, sizes, documents, habits.
     Tidy,
