@@ -155,7 +155,9 @@ fn a_note_of_what_is_on_disk_that_is_lost_is_made_true_by_writing_the_changelog_
             patient.set_record(b"changelog_synced", damage);
             patient.drop_handoffs(HEIGHT as u64);
         });
-        home.mend(&[RepairKind::Record]);
+        let plan = home.mend(&[RepairKind::Record]);
+        let kept = home.path().join(format!("data/state_commit/reconciled-{}", plan.id));
+        assert!(kept.join("memiavl").exists(), "the changelog that nobody knows to be on disk is still in its place");
     }
 }
 
