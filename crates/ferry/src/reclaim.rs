@@ -79,7 +79,7 @@ impl Reclaim {
     pub(crate) fn start(&self, away: PathBuf) -> io::Result<()> {
         let stop = Arc::clone(&self.0.stop);
         let thread = thread::Builder::new().name("ferry-reclaim".to_owned()).spawn(move || {
-            if let Err(error) = delete_slowly(&away, &stop) {
+            if let Err(error) = delete_slowly(&away, &stop, &|file| fs::remove_file(file)) {
                 tracing::warn!(path = %away.display(), %error, "cannot delete what is no longer needed");
             }
         })?;
@@ -111,21 +111,28 @@ impl Stop {
     }
 }
 
-/// Deletes file by file. Old views may still have files mapped, so they are unlinked whole and never cut.
-fn delete_slowly(dir: &Path, stop: &Stop) -> io::Result<()> {
+/// Deletes file by file, each by `unlink`. Old views may still have files mapped, so they are unlinked whole and never cut. What
+/// cannot be deleted is stepped over, and the first of it is the error in the end.
+fn delete_slowly(dir: &Path, stop: &Stop, unlink: &dyn Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let mut whole = Ok(());
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            delete_slowly(&entry.path(), stop)?;
-            continue;
-        }
-        let bytes = entry.metadata()?.len();
-        fs::remove_file(entry.path())?;
-        let time = Duration::from_micros(bytes.saturating_mul(1_000_000) / BYTES_PER_SECOND);
-        if stop.wait(time) {
-            return Ok(());
-        }
+        let path = entry.path();
+        let done = match entry.file_type()?.is_dir() {
+            true => delete_slowly(&path, stop, unlink),
+            false => {
+                let time = Duration::from_micros(entry.metadata()?.len().saturating_mul(1_000_000) / BYTES_PER_SECOND);
+                let done =
+                    unlink(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+                if stop.wait(time) {
+                    return done;
+                }
+                done
+            }
+        };
+        whole = whole.and(done);
     }
+    whole?;
     match fs::remove_dir(dir) {
         Err(error) if error.kind() == ErrorKind::DirectoryNotEmpty && stop.wait(Duration::ZERO) => Ok(()),
         done => done,
@@ -151,7 +158,7 @@ mod tests {
         rename_away(&store).expect("renames");
         assert!(!store.exists());
         let away = removed(&store);
-        delete_slowly(&away, &Stop::default()).expect("deletes");
+        delete_slowly(&away, &Stop::default(), &|file| fs::remove_file(file)).expect("deletes");
         assert!(!away.exists());
     }
 
@@ -171,7 +178,30 @@ mod tests {
         let store = store(root.path());
         let stop = Stop::default();
         *stop.is_asked.lock() = true;
-        delete_slowly(&store, &stop).expect("stops");
+        delete_slowly(&store, &stop, &|file| fs::remove_file(file)).expect("stops");
         assert!(store.exists(), "the first file was one too many already");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_deleted_is_told_and_the_rest_goes() {
+        let root = tempfile::tempdir().expect("a directory");
+        let store = store(root.path());
+        fs::write(store.join("snapshot-1/acc"), []).expect("writes");
+        let kept = std::cell::RefCell::new(None);
+        // The first that it is asked for, whichever that is.
+        let unlink = |file: &Path| {
+            if kept.borrow().is_some() {
+                return fs::remove_file(file);
+            }
+            *kept.borrow_mut() = Some(file.to_owned());
+            Err(ErrorKind::PermissionDenied.into())
+        };
+        let error = delete_slowly(&store, &Stop::default(), &unlink).expect_err("a file stays");
+        let kept = kept.into_inner().expect("it was asked for one");
+        assert!(error.to_string().contains(kept.to_str().expect("UTF-8")), "{error}");
+        let files = ["LOCK", "snapshot-1/acc", "snapshot-1/bank/leaves"].map(|file| store.join(file));
+        files.iter().for_each(|file| assert_eq!(file.exists(), *file == kept, "{}", file.display()));
+        delete_slowly(&store, &Stop::default(), &|file| fs::remove_file(file)).expect("deletes, another time");
+        assert!(!store.exists());
     }
 }
