@@ -37,6 +37,9 @@ pub enum Error {
         /// The directory that was looked for.
         expected: PathBuf,
     },
+    /// The directory of something else than the part of memiavl that is to be looked at.
+    #[error(transparent)]
+    NoPart(#[from] crate::look::NoPart),
     /// No directory outside the home for a reader's own files.
     #[error("no temporary directory; set TMPDIR to a place that can be written")]
     TemporaryDirectory {

@@ -95,8 +95,8 @@ pub use import::{
 pub use inspect::{inspect, status_of};
 pub use journal::{HomeJournal, JournalComparison, JournalPace, compare_journals, journal_pace};
 pub use look::{
-    ChangelogLook, FlatKvLook, PartLook, SegmentLook, SnapshotLook, TreeLook, look_at_changelog, look_at_flatkv,
-    look_at_snapshot,
+    ChangelogLook, FlatKvLook, NoPart, PartLook, SegmentLook, SnapshotLook, TreeLook, look_at_changelog,
+    look_at_flatkv, look_at_snapshot,
 };
 pub use memiavl::{Proof, ProofOp};
 pub use migrate_core::{

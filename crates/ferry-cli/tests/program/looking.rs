@@ -196,6 +196,14 @@ fn inspect_shows_the_parts_of_a_home() {
         assert_eq!(physical, key);
     }
     run(&["inspect", "row", "62616e6b2f73", "01"]).refused(4, "length");
+    let nowhere = home.path().join("nowhere");
+    for elsewhere in [home.path(), &memiavl, &nowhere] {
+        let elsewhere = elsewhere.to_str().expect("UTF-8");
+        for part in ["snapshot", "changelog"] {
+            let instead = format!("name data/state_commit/memiavl/{}", part.replace("snapshot", "current"));
+            run(&["inspect", part, elsewhere]).refused(2, &instead);
+        }
+    }
     assert!(json(&["inspect", "constants"])["constants"].as_array().expect("constants").len() > 20);
 }
 

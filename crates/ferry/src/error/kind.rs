@@ -14,6 +14,7 @@ impl Error {
             Self::FlatKv(error) => kind_of_store(error.kind()),
             Self::Metrics(migrate_metrics::Error::Listen { .. })
             | Self::NoNode { .. }
+            | Self::NoPart(_)
             | Self::ImportLeaves { .. }
             | Self::NotRunning { .. }
             | Self::Settings(_)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use memiavl::{Log, LogOptions, Torn};
 
+use super::NoPart;
 use crate::error::Error;
 
 /// A file of a changelog.
@@ -41,11 +42,14 @@ pub struct ChangelogLook {
 /// # Errors
 /// A log that is damaged in the middle, an entry that does not fit its checksum, I/O.
 pub fn look_at_changelog(dir: &Path) -> Result<ChangelogLook, Error> {
-    if !dir.is_dir() {
-        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-        return Err(Error::Io { action: "read a changelog", path: dir.to_owned(), source });
+    let log = match dir.is_dir() {
+        true => Log::read(dir, LogOptions::default()).map_err(memiavl::Error::from)?,
+        false => return Err(no_changelog(dir).into()),
+    };
+    // A changelog that has no entry yet is empty, or has an empty file; what holds other things is none.
+    if log.first_version().is_none() && log.torn().is_none() && holds_directories(dir) {
+        return Err(no_changelog(dir).into());
     }
-    let log = Log::read(dir, LogOptions::default()).map_err(memiavl::Error::from)?;
     let (mut sealed, mut unsealed, mut pairs) = (0, 0, 0_u64);
     for height in log.versions().into_iter().flatten() {
         let Some(opened) = log.sealed_entry(height).map_err(memiavl::Error::from)? else { continue };
@@ -66,4 +70,14 @@ pub fn look_at_changelog(dir: &Path) -> Result<ChangelogLook, Error> {
         pairs,
         torn: log.torn().cloned(),
     })
+}
+
+fn no_changelog(dir: &Path) -> NoPart {
+    let (what, example) = ("changelog", "data/state_commit/memiavl/changelog");
+    NoPart { what, example, path: dir.to_owned() }
+}
+
+/// Whether there is a directory in `dir`, which no changelog has.
+fn holds_directories(dir: &Path) -> bool {
+    dir.read_dir().is_ok_and(|mut entries| entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir())))
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use changeset::{Hash, app_hash};
-use memiavl_iter::Snapshot;
+use memiavl_iter::{SNAPSHOT_METADATA, Snapshot};
 
+use super::NoPart;
 use crate::error::Error;
 
 /// A tree of a snapshot.
@@ -42,6 +43,10 @@ pub struct SnapshotLook {
 /// # Errors
 /// A directory that holds none, damage, I/O.
 pub fn look_at_snapshot(dir: &Path) -> Result<SnapshotLook, Error> {
+    if !dir.join(SNAPSHOT_METADATA).exists() {
+        let (what, example) = ("snapshot", "data/state_commit/memiavl/current");
+        return Err(NoPart { what, example, path: dir.to_owned() }.into());
+    }
     let snapshot = Snapshot::open(dir).map_err(memiavl::Error::from)?;
     let info = snapshot.metadata().commit_info.clone().unwrap_or_default();
     let recorded = |name: &str| info.store_infos.iter().find(|store| store.name == name);
