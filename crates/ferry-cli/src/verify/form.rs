@@ -1,5 +1,6 @@
 //! What `ferry verify` prints.
 
+use std::path::Path;
 use std::time::Duration;
 
 use ferry::{Check, Finding, VerifyReport};
@@ -21,6 +22,8 @@ pub(super) struct VerifyForm {
     /// The first findings; all of them stand in ndjson and in the file of --findings.
     first_findings: Vec<FindingForm>,
     checks_not_made: Vec<&'static str>,
+    /// The command that says what would mend what was found; none where nothing was.
+    next: Option<String>,
     elapsed_seconds: f64,
 }
 
@@ -74,6 +77,7 @@ impl FindingForm {
 
 impl VerifyForm {
     pub(super) fn new(
+        home: &Path,
         report: &VerifyReport,
         asked: &[Check],
         first_findings: Vec<FindingForm>,
@@ -98,6 +102,7 @@ impl VerifyForm {
             found: found.collect(),
             first_findings,
             checks_not_made: report.unasked.iter().map(|check| check.as_str()).collect(),
+            next: (!report.is_clean()).then(|| format!("ferry reconcile --home {}", home.display())),
             elapsed_seconds: elapsed.as_secs_f64(),
         }
     }
@@ -156,6 +161,9 @@ impl Report for VerifyForm {
         let more = self.findings.saturating_sub(self.first_findings.len() as u64);
         if more > 0 {
             text += &format!("\n{} more: give --findings FILE, or --output ndjson", units::count(more));
+        }
+        if let Some(next) = &self.next {
+            text += &format!("\nwhat would mend it, with the node stopped: {next}");
         }
         text
     }

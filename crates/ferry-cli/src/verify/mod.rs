@@ -127,7 +127,7 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
         (false, true) => Exit::Corruption,
         (false, false) => Exit::Divergence,
     };
-    output::print(&VerifyForm::new(&report, &request.checks, first, began.elapsed()), output)?;
+    output::print(&VerifyForm::new(home, &report, &request.checks, first, began.elapsed()), output)?;
     Ok(exit)
 }
 

@@ -33,7 +33,9 @@ fn a_clean_verification_says_what_it_found_in_order() {
     for said in ["clean: nothing is wrong", "no key that has moved is left", "no key is in both", "fit their hashes"] {
         assert!(whole.stdout.contains(said), "expected {said:?} in {}", whole.stdout);
     }
-    assert!(!whole.stdout.contains("times"), "no table of nothing: {}", whole.stdout);
+    for nothing in ["times", "reconcile"] {
+        assert!(!whole.stdout.contains(nothing), "no word of what is not there: {}", whole.stdout);
+    }
     assert_eq!(outcomes(&home, &[], 0), named(["in_order"; 3]));
     let part = run(&["verify", "--home", home.text(), "--only", "complete"]);
     assert!(part.stdout.contains("not asked") && !part.stdout.contains("no key is in both"), "{}", part.stdout);
@@ -54,4 +56,11 @@ fn what_could_not_be_asked_and_what_was_found_stand_beside_their_checks() {
     assert_eq!(outcomes(&home, &[], 4), named(["not_made", "not_made", "findings"]));
     let table = run(&["verify", "--home", home.text()]).stdout;
     assert!(table.contains("not made") && table.contains("leaf_damaged"), "{table}");
+    // What it says to do next can be done as it stands there.
+    let report = run(&["verify", "--home", home.text(), "--output", "json"]).json(4);
+    let next = report["next"].as_str().expect("a command");
+    assert!(table.contains(next), "{table}");
+    let words: Vec<_> = next.split(' ').skip(1).collect();
+    let planned = run(&[&words[..], &["--output", "json"]].concat());
+    assert!([3, 4].contains(&planned.code), "{planned:?}");
 }
