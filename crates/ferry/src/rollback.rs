@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use changeset::{StoreError, StoreErrorKind, StoreResult};
-use flatkv::FlatKv;
+use flatkv::{FlatKv, FlatKvError, View};
 use memiavl::Site;
 use migrate_core::RollbackPlan;
 
@@ -22,7 +22,7 @@ pub fn plan_rollback(root: &Path, to: u64) -> Result<RollbackPlan, Error> {
     let home = Home::locate(root);
     let view = FlatKv::find(home.flatkv(), &flatkv::Options::default())?;
     let old = find_memiavl(&home, view.is_some())?;
-    Ok(migrate_core::plan_rollback(old.as_ref(), view.as_ref(), to)?)
+    plan(old.as_ref(), view.as_ref(), to)
 }
 
 /// Rolls the home at `root` back to block `to`. A crash in the middle is finished by the next opening.
@@ -41,10 +41,26 @@ pub fn roll_back(root: &Path, to: u64, options: &Options) -> Result<RollbackPlan
 pub(crate) fn run(home: &Home, options: &Options, to: u64) -> Result<RollbackPlan, Error> {
     let found = FlatKv::find(home.flatkv(), &options.flatkv())?;
     let old = find_memiavl(home, found.is_some())?;
-    let plan = migrate_core::plan_rollback(old.as_ref(), found.as_ref(), to)?;
+    let plan = plan(old.as_ref(), found.as_ref(), to)?;
     let new = found.map(|found| FlatKv::take_over(found, &options.flatkv())).transpose()?;
     migrate_core::roll_back(plan, old.as_ref(), new, || remove_flatkv(home))?;
     Ok(plan)
+}
+
+fn plan(old: Option<&Site>, new: Option<&View>, to: u64) -> Result<RollbackPlan, Error> {
+    let error = match migrate_core::plan_rollback(old, new, to) {
+        Err(error @ migrate_core::Error::OldMissing { .. }) => error,
+        plan => return Ok(plan?),
+    };
+    // A memiavl that has served its time is not missed: no rollback leads to where it is needed.
+    let Some(new) = new.filter(|new| new.retired().is_ok_and(|retired| retired.is_some())) else {
+        return Err(error.into());
+    };
+    let kept =
+        new.kept_heights().map_err(|source| migrate_core::Error::New { action: "looking how far back", source })?;
+    let without = new.last_handoff().unwrap_or(0);
+    let oldest = kept.map_or(without, |(lowest, _)| lowest.max(without));
+    Err(FlatKvError::WindowPassed { oldest, to }.into())
 }
 
 fn find_memiavl(home: &Home, has_flatkv: bool) -> Result<Option<Site>, Error> {
