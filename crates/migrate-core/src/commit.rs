@@ -184,7 +184,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let report = self.block_report(&state, version)?;
         let superseded = self.publisher.publish(state);
         // Thousands of nodes that only the oldest version had, each to be freed.
-        self.worker.hand(move || drop(superseded));
+        self.freeing.hand(move || drop(superseded));
         Ok(report)
     }
 

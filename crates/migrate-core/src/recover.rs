@@ -87,7 +87,8 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
             kill_hook: None,
             background: None,
             ahead: None,
-            worker: Worker::start(),
+            worker: Worker::start("ferry-beside"),
+            freeing: Worker::start("ferry-freeing"),
             config,
         };
         let state = engine.view_state(last)?;

@@ -17,13 +17,13 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts the thread. Without one, on a machine with a single processor or where none can be had, all is done by whoever
     /// hands it over.
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let none = Self { orders: None, thread: None };
         if thread::available_parallelism().is_ok_and(|cores| cores.get() < 2) {
             return none;
         }
         let (orders, inbox) = sync_channel(WAITING_MAX);
-        match thread::Builder::new().name("ferry-beside".to_owned()).spawn(move || serve(&inbox)) {
+        match thread::Builder::new().name(name.to_owned()).spawn(move || serve(&inbox)) {
             Ok(thread) => Self { orders: Some(orders), thread: Some(thread) },
             Err(error) => {
                 tracing::warn!(%error, "no thread for work beside the blocks");
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn everything_is_done_in_order_before_the_worker_is_gone() {
         let done = Arc::new(Mutex::new(Vec::new()));
-        let worker = Worker::start();
+        let worker = Worker::start("test");
         for number in 0..3 * WAITING_MAX {
             let theirs = Arc::clone(&done);
             worker.hand(move || theirs.lock().expect("no panic").push((number, thread::current().id())));
