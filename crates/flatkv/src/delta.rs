@@ -10,7 +10,8 @@ use crate::entered::{Moved, entered};
 use crate::error::Result;
 use crate::lattice::{Part, Totals};
 
-/// Fewer changes than this are not worth a thread: starting one takes as long as hashing some 30 rows.
+/// Fewer changes than this are not worth a thread: starting one took as long as hashing some 30 rows,
+/// before there was a pool.
 const CHANGES_PER_THREAD_MIN: usize = 128;
 
 /// A row's change: none for a row that is not there.

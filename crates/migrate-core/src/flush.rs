@@ -13,7 +13,8 @@ use crate::mode::{Mode, Route};
 use crate::observer::FlushReport;
 use crate::view::route;
 
-/// Fewer changes than this of one store are not worth a thread: starting one takes as long as some 30 of them.
+/// Fewer changes than this of one store are not worth a thread: starting one took as long as some
+/// 30 of them, before there was a pool.
 const PAIRS_PER_THREAD_MIN: usize = 128;
 
 /// The state before a flush, in all three places that a flush changes.

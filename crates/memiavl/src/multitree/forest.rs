@@ -9,7 +9,8 @@ use memiavl_iter::Snapshot;
 use crate::error::{Error, Result};
 use crate::tree::{Tree, Unhashed, narrow, next_version};
 
-/// Fewer changes than this are not worth a thread: starting one takes as long as some 30 of them.
+/// Fewer changes than this are not worth a thread: starting one took as long as some 30 of them, before
+/// there was a pool.
 const PAIRS_PER_THREAD_MIN: usize = 128;
 /// Fewer parts than this are no more than the ways to a few leaves.
 const PARTS_MIN: usize = 12;

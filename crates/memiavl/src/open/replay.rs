@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::multitree::Forest;
 
 /// Entries are taken together up to so many bytes, and one more: three such pieces are in memory. A piece is then some
-/// twenty milliseconds' work, against which starting a thread is nothing.
+/// thirty milliseconds' work, against which starting a thread is nothing.
 const PIECE_BYTES: u64 = 1 << 20;
 /// Small entries take more memory than their bytes.
 const PIECE_ENTRIES: usize = 256;

@@ -14,7 +14,8 @@ use crate::tree::hash::{Unhashed, hash, unhashed_parts};
 use crate::tree::many::{One, contains_many};
 use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
 
-/// Fewer lookups than this are not worth a thread: starting one takes as long as some 50 of them.
+/// Fewer lookups than this are not worth a thread: starting one took as long as some 50 of them, before
+/// there was a pool.
 const KEYS_PER_THREAD_MIN: usize = 128;
 
 /// One tree. A clone costs two counts and never changes with the original.
