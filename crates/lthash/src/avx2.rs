@@ -5,7 +5,7 @@ use pulp::x86::V3;
 use pulp::{NullaryFnOnce, cast, u8x32, u16x16, u32x8};
 
 use crate::compress::{BLOCK_WORDS, IV, Input, SCHEDULE};
-use crate::kernel::Sign;
+use crate::kernel::{LANES, Row, Sign};
 use crate::state::LIMBS;
 
 /// One element, 8 blocks at once.
@@ -23,13 +23,17 @@ impl NullaryFnOnce for Avx2<'_> {
     fn call(self) {
         let (lanes, root) = (Lanes::new(self.token), self.root);
         let chaining = root.chaining.map(|word| lanes.splat(word));
-        let groups = self.limbs.as_chunks_mut::<16>().0.as_chunks_mut::<BLOCK_WORDS>().0;
-        for (rows, first) in groups.iter_mut().zip((0_u32..).step_by(8)) {
-            let state = lanes.compress(root, first);
-            for word in 0..8 {
-                let outputs = [lanes.xor(state[word], state[word + 8]), lanes.xor(state[word + 8], chaining[word])];
-                for (row, output) in [word, word + 8].into_iter().zip(outputs) {
-                    rows[row] = lanes.combine(rows[row], output, self.sign);
+        let groups = self.limbs.as_chunks_mut().0.as_chunks_mut::<BLOCK_WORDS>().0;
+        for (rows, group) in groups.iter_mut().zip((0_u32..).step_by(LANES)) {
+            for (half, first) in [group, group + 8].into_iter().enumerate() {
+                let state = lanes.compress(root, first);
+                for word in 0..8 {
+                    let outputs = [lanes.xor(state[word], state[word + 8]), lanes.xor(state[word + 8], chaining[word])];
+                    for (row, output) in [word, word + 8].into_iter().zip(outputs) {
+                        let row: &mut Row = &mut rows[row];
+                        let limbs = &mut row.as_chunks_mut::<16>().0[half];
+                        *limbs = lanes.combine(*limbs, output, self.sign);
+                    }
                 }
             }
         }

@@ -1,12 +1,11 @@
 //! Drawing an element's 32 output blocks and combining them with a state, with the widest vectors that the processor has.
 //!
 //! ```text
-//! limbs    [group of 8 blocks] [word of a block] [block of the group] [half of the word]      4 x 16 x 8 x 2
+//! limbs    [group of 16 blocks] [word of a block] [block of the group] [half of the word]      2 x 16 x 16 x 2
 //! ```
 //! A state keeps its limbs in this order, in which the lanes of a vector are the same word of neighbouring blocks: an element
 //! is added as it leaves the compression, and only a stored state is put into the format's order.
 
-use pulp::NullaryFnOnce;
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 
@@ -14,9 +13,9 @@ use crate::compress::{BLOCK_WORDS, Input, outputs};
 use crate::state::LIMBS;
 
 /// Blocks of a group.
-const LANES: usize = 8;
-/// Limbs of one word of a group's blocks.
-const ROW_LIMBS: usize = 2 * LANES;
+pub(crate) const LANES: usize = 16;
+/// The limbs of one word of a group's blocks.
+pub(crate) type Row = [u16; 2 * LANES];
 
 /// Where the limb `at` of the format's order lies in a state.
 pub(crate) const fn place(at: usize) -> usize {
@@ -73,43 +72,31 @@ impl Kernel {
     pub(crate) fn combine(self, limbs: &mut [u16; LIMBS], root: &Input, sign: Sign) {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(token) => token.vectorize(Plain::<16> { limbs, root, sign }),
+            Self::Avx512(token) => token.vectorize(crate::avx512::Avx512 { token, limbs, root, sign }),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(token) => token.vectorize(crate::avx2::Avx2 { token, limbs, root, sign }),
-            Self::Portable => Plain::<LANES> { limbs, root, sign }.call(),
+            Self::Portable => combine_plain(limbs, root, sign),
         }
     }
 }
 
-/// The loops as they stand, over `N` blocks at once.
-struct Plain<'a, const N: usize> {
-    limbs: &'a mut [u16; LIMBS],
-    root: &'a Input,
-    sign: Sign,
-}
-
-impl<const N: usize> NullaryFnOnce for Plain<'_, N> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        let rows = self.limbs.as_chunks_mut::<ROW_LIMBS>().0;
-        let passes = rows.chunks_exact_mut(BLOCK_WORDS * N / LANES);
-        for (rows, counter) in passes.zip((0_u32..).step_by(N)) {
-            let outputs = outputs::<N>(self.root, counter);
-            for (word, lanes) in outputs.as_flattened().iter().enumerate() {
-                // More lanes than a group has go on in the next one.
-                for (group, lanes) in lanes.as_chunks::<LANES>().0.iter().enumerate() {
-                    combine_row(&mut rows[group * BLOCK_WORDS + word], lanes, self.sign);
-                }
+/// The loops as they stand, over some of a group's blocks at once: a group's state would not stay in registers.
+fn combine_plain(limbs: &mut [u16; LIMBS], root: &Input, sign: Sign) {
+    const BLOCKS: usize = 8;
+    let groups = limbs.as_chunks_mut().0.as_chunks_mut::<BLOCK_WORDS>().0;
+    for (rows, group) in groups.iter_mut().zip((0_u32..).step_by(LANES)) {
+        for (part, counter) in (group..).step_by(BLOCKS).take(LANES / BLOCKS).enumerate() {
+            let outputs = outputs::<BLOCKS>(root, counter);
+            for (row, output) in rows.iter_mut().zip(outputs.as_flattened()) {
+                let row: &mut Row = row;
+                combine_lanes::<{ 2 * BLOCKS }>(&mut row.as_chunks_mut().0[part], output, sign);
             }
         }
     }
 }
 
-#[inline(always)]
-fn combine_row(limbs: &mut [u16; ROW_LIMBS], lanes: &[u32; LANES], sign: Sign) {
-    let lanes: [[u16; 2]; LANES] = pulp::cast(*lanes);
+fn combine_lanes<const N: usize>(limbs: &mut [u16; N], lanes: &[u32; 8], sign: Sign) {
+    let lanes: [[u16; 2]; 8] = pulp::cast(*lanes);
     for (limb, half) in limbs.iter_mut().zip(lanes.as_flattened()) {
         *limb = match sign {
             Sign::Plus => limb.wrapping_add(*half),
