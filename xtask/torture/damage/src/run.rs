@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ pub(crate) struct Arguments {
     /// Everything.
     #[arg(long)]
     long: bool,
+    /// One in so many of the run's cases; which, follows from the seed.
+    #[arg(long, value_name = "N", default_value_t = NonZeroUsize::MIN)]
+    one_in: NonZeroUsize,
     /// Where the report goes, as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -80,6 +84,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut cases = cases(&place.homes, plan)?;
     let only = arguments.only.join(" ");
     cases.retain(|(case, _)| case.to_string().starts_with(&only));
+    // They are shuffled.
+    cases.truncate(cases.len().div_ceil(arguments.one_in.get()));
     let (cases, classes): (Vec<_>, Vec<_>) = cases.into_iter().unzip();
     let mode = if arguments.long { "long" } else { "smoke" };
     eprintln!("torture-damage: {mode}, seed={} cases={} workers={}", plan.seed, cases.len(), arguments.workers);
