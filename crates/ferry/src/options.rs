@@ -9,8 +9,15 @@ const MIB: u64 = 1 << 20;
 /// When memiavl writes snapshots and how many it keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotOptions {
-    /// Blocks between two snapshots; 0 for none but those asked for.
+    /// Blocks between two snapshots; 0 for none by height.
     pub interval_blocks: u64,
+    /// Bytes of changelog behind the newest snapshot up to which none is written for their sake. Above it one is, once they
+    /// are a sixteenth of the newest's own bytes, at most once a minute: opening replays them.
+    pub replay_bytes_min: u64,
+    /// Bytes of changelog behind the newest snapshot with which one is written in any case.
+    pub replay_bytes_max: u64,
+    /// Bytes of changed nodes in memory with which a snapshot is written: behind it they are in files.
+    pub changed_bytes_max: u64,
     /// How many older snapshots are kept beside the newest.
     pub keep_recent: usize,
     /// The most bytes a second that a background snapshot writes; none for no limit.
@@ -58,6 +65,20 @@ pub struct Options {
     pub cancel: CancelToken,
 }
 
+impl Default for SnapshotOptions {
+    fn default() -> Self {
+        let memiavl = memiavl::Options::writer();
+        Self {
+            interval_blocks: memiavl.snapshot_interval_blocks,
+            replay_bytes_min: memiavl.replay_bytes_min,
+            replay_bytes_max: memiavl.replay_bytes_max,
+            changed_bytes_max: memiavl.cow_bytes_max,
+            keep_recent: memiavl.snapshot_keep_recent,
+            write_bytes_per_second: Some(memiavl.snapshot_write_bytes_per_second),
+        }
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         let flatkv = flatkv::Options::default();
@@ -68,11 +89,7 @@ impl Default for Options {
             modules: DEFAULT_MODULES.map(str::to_owned).to_vec(),
             initial_version: 1,
             initial_stores: Vec::new(),
-            snapshot: SnapshotOptions {
-                interval_blocks: 10_000,
-                keep_recent: 1,
-                write_bytes_per_second: Some(100 * MIB),
-            },
+            snapshot: SnapshotOptions::default(),
             rollback_blocks: 1_000,
             durability: Durability::Sync,
             accept_memiavl_ahead: false,

@@ -4,6 +4,7 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use changeset::{Hash, KvPair, NamedChangeSet, OldLog, OldStore, Read, StoreErrorKind, Write};
 use common::recorded::files;
@@ -90,6 +91,42 @@ fn changed_nodes_and_log_bytes_trigger_a_snapshot() {
         run_block(&mut store);
         store.finish_rewrite().expect("no failure");
         assert_eq!(store.snapshot_version(), 1);
+    }
+}
+
+#[test]
+fn a_snapshot_is_written_once_the_log_is_long_beside_it_and_the_last_one_a_while_ago() {
+    let dir = temporary();
+    let mut store = store(dir.path(), |options| {
+        options.snapshot_interval_blocks = 0;
+        (options.replay_bytes_min, options.replay_rest) = (1, Duration::ZERO);
+    });
+    // Without a snapshot any log is long.
+    run_block(&mut store);
+    store.finish_rewrite().expect("no failure");
+    assert_eq!(store.snapshot_version(), 1);
+    run_to(&mut store, 20);
+    let mut written = Vec::new();
+    while written.len() < 3 {
+        run_block(&mut store);
+        store.finish_rewrite().expect("no failure");
+        written.extend(Some(store.snapshot_version()).filter(|version| *version == store.version()));
+    }
+    let gaps: Vec<_> = written.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.iter().all(|gap| *gap > 1), "not behind every block: {written:?}");
+    store.close().expect("closed");
+    let refusals: [fn(&mut Options); 2] =
+        [|options| options.replay_bytes_min = 1 << 20, |options| options.replay_rest = Duration::from_hours(1)];
+    for refuse in refusals {
+        let dir = temporary();
+        let mut store = self::store(dir.path(), |options| {
+            options.snapshot_interval_blocks = 0;
+            (options.replay_bytes_min, options.replay_rest) = (1, Duration::ZERO);
+            refuse(options);
+        });
+        run_to(&mut store, 5);
+        store.finish_rewrite().expect("no failure");
+        assert_eq!(store.snapshot_version(), 0);
     }
 }
 

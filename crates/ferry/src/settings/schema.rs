@@ -53,7 +53,7 @@ const fn limit(least: u64, most: u64) -> Kind {
 }
 
 /// The settings of a node in the order in which they are shown.
-pub(super) static BOUND: [Bound; 16] = [
+pub(super) static BOUND: [Bound; 19] = [
     Bound {
         setting: chain(
             "chain.write_mode",
@@ -169,10 +169,38 @@ pub(super) static BOUND: [Bound; 16] = [
         setting: own(
             "snapshot.interval_blocks",
             Kind::Count { least: 0, most: 100_000_000 },
-            "Blocks between two snapshots of memiavl; 0 for none but those asked for.",
+            "Blocks between two snapshots of memiavl; 0 for none by height.",
             || Value::Count(Options::default().snapshot.interval_blocks),
         ),
         set: |options, value| options.snapshot.interval_blocks = number(value),
+    },
+    Bound {
+        setting: own(
+            "snapshot.replay_bytes_min",
+            bytes(MIB, TIB),
+            "Above so much changelog behind memiavl's newest snapshot one is written once it is a sixteenth of that snapshot, \
+             at most once a minute: opening replays it.",
+            || Value::Bytes(Options::default().snapshot.replay_bytes_min),
+        ),
+        set: |options, value| options.snapshot.replay_bytes_min = number(value),
+    },
+    Bound {
+        setting: own(
+            "snapshot.replay_bytes_max",
+            bytes(MIB, TIB),
+            "With so much changelog behind memiavl's newest snapshot one is written in any case.",
+            || Value::Bytes(Options::default().snapshot.replay_bytes_max),
+        ),
+        set: |options, value| options.snapshot.replay_bytes_max = number(value),
+    },
+    Bound {
+        setting: own(
+            "snapshot.changed_bytes_max",
+            bytes(MIB, TIB),
+            "With so many bytes of changed nodes in memory a snapshot of memiavl is written: behind it they are in files.",
+            || Value::Bytes(Options::default().snapshot.changed_bytes_max),
+        ),
+        set: |options, value| options.snapshot.changed_bytes_max = number(value),
     },
     Bound {
         setting: own(

@@ -29,6 +29,11 @@ impl Committed {
         &self.forest
     }
 
+    /// Bytes of the snapshot that the trees stand on.
+    pub(crate) fn snapshot_bytes(&self) -> u64 {
+        self.forest.trees().iter().filter_map(|named| named.tree.mapped_base()).map(|base| base.bytes()).sum()
+    }
+
     /// Names and root hashes, in name order.
     pub(crate) fn roots(&self) -> impl Iterator<Item = (&str, Hash)> {
         self.forest.trees().iter().zip(&self.roots).map(|(named, root)| (&*named.name, *root))

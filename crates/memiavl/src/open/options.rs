@@ -1,5 +1,7 @@
 //! How a store is opened.
 
+use std::time::Duration;
+
 /// Who opens a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -34,6 +36,11 @@ pub struct Options {
     pub cow_bytes_max: u64,
     /// A snapshot is written once this much of the log would have to be replayed.
     pub replay_bytes_max: u64,
+    /// A snapshot is written before that, once what would have to be replayed is a sixteenth of the current one's bytes, but
+    /// for less than this not.
+    pub replay_bytes_min: u64,
+    /// Between two rewrites, the second of them for the sake of `replay_bytes_min`, there is at least this time.
+    pub replay_rest: Duration,
     /// Whether a block counts as durable when `commit` returns. If not, no snapshot becomes current before the owner has
     /// said by `set_durable_version` that its version is, and the changelog may have holes at its end.
     pub commits_are_durable: bool,
@@ -58,6 +65,10 @@ impl Options {
             cow_bytes_max: 1 << 30,
             // A minute of replay: 40 MB/s measured on two busy cores, ten thousand deletes a block.
             replay_bytes_max: 2 << 30,
+            // Under a second of replay.
+            replay_bytes_min: 16 << 20,
+            // At most this and a rewrite's time of blocks are replayed in a small home; a large one takes longer to write.
+            replay_rest: Duration::from_mins(1),
             commits_are_durable: true,
         }
     }

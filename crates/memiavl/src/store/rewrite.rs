@@ -2,6 +2,7 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Instant;
 
 use changeset::Hash;
 use memiavl_iter::EMPTY_ROOT;
@@ -17,6 +18,9 @@ use crate::store::live::MemIavl;
 const INLINE_BYTES_MAX: u64 = 256 << 10;
 /// Blocks after a failed rewrite before the next one starts by itself: a full disk stays full for a while.
 const RETRY_BLOCKS: u64 = 100;
+/// A snapshot is worth writing for this part of its bytes in the log: less would write more than it spares, more would make
+/// opening wait.
+const REPLAY_SHARE: u64 = 16;
 
 /// What the store knows about rewrites of its snapshot.
 pub(super) struct Rewrites {
@@ -31,6 +35,8 @@ pub(super) struct Rewrites {
     /// Bytes of the log behind the current snapshot, and how many of them were there when the running rewrite started.
     replay_bytes: u64,
     covered_bytes: u64,
+    /// When the last rewrite started, or the store was opened.
+    last_start: Instant,
     /// The last version that the owner has said is durable.
     durable_version: u64,
     /// Every version from here on stays rebuildable.
@@ -46,6 +52,7 @@ impl Rewrites {
             not_before: 0,
             replay_bytes,
             covered_bytes: 0,
+            last_start: Instant::now(),
             durable_version: version,
             retain_from: u64::MAX,
         }
@@ -143,6 +150,15 @@ impl MemIavl {
         number(version) > number(self.snapshot_version)
             || self.cow_bytes() >= self.options.cow_bytes_max
             || self.rewrites.replay_bytes >= self.options.replay_bytes_max
+            || self.is_worth_it()
+    }
+
+    /// Whether opening would take long beside what a snapshot takes to be written.
+    fn is_worth_it(&self) -> bool {
+        let behind = self.rewrites.replay_bytes;
+        behind >= self.options.replay_bytes_min
+            && behind >= self.trees.committed().snapshot_bytes() / REPLAY_SHARE
+            && self.rewrites.last_start.elapsed() >= self.options.replay_rest
     }
 
     fn start_rewrite(&mut self, bytes_per_second: u64) -> Result<()> {
@@ -156,6 +172,7 @@ impl MemIavl {
             bytes_per_second,
         })?;
         self.rewrites.covered_bytes = self.rewrites.replay_bytes;
+        self.rewrites.last_start = Instant::now();
         self.rewrites.running = Some((rewrite, false));
         Ok(())
     }

@@ -189,6 +189,7 @@ impl Actor {
                 interval_blocks: self.snapshot_blocks,
                 keep_recent: 0,
                 write_bytes_per_second: None,
+                ..SnapshotOptions::default()
             },
             rollback_blocks: self.rollback_blocks,
             durability: self.durability,

@@ -35,7 +35,12 @@ pub(crate) fn options() -> Options {
         batch: BatchLimit::keys(BATCH_KEYS),
         modules: MODULES.map(str::to_owned).to_vec(),
         initial_stores: MODULES.map(str::to_owned).to_vec(),
-        snapshot: SnapshotOptions { interval_blocks: 0, keep_recent: 1, write_bytes_per_second: None },
+        snapshot: SnapshotOptions {
+            interval_blocks: 0,
+            keep_recent: 1,
+            write_bytes_per_second: None,
+            ..SnapshotOptions::default()
+        },
         block_cache_bytes: 1 << 20,
         memtable_bytes: 1 << 20,
         ..Options::default()

@@ -83,7 +83,12 @@ fn options() -> Options {
         create: true,
         modules: MODULES.map(str::to_owned).to_vec(),
         initial_stores: MODULES.map(str::to_owned).to_vec(),
-        snapshot: SnapshotOptions { interval_blocks: 40, keep_recent: 1, write_bytes_per_second: None },
+        snapshot: SnapshotOptions {
+            interval_blocks: 40,
+            keep_recent: 1,
+            write_bytes_per_second: None,
+            ..SnapshotOptions::default()
+        },
         rollback_blocks: 30,
         block_cache_bytes: 8 << 20,
         memtable_bytes: 8 << 20,
