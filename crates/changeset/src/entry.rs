@@ -79,18 +79,23 @@ pub fn open_entry_in_place(bytes: &Bytes) -> Result<SealedEntry, EntryError> {
     open(bytes, bytes.clone())
 }
 
-fn open(bytes: &[u8], message: impl Buf) -> Result<SealedEntry, EntryError> {
-    let app_hash = match bytes.split_last_chunk::<SEAL_BYTES>() {
+/// The app hash in an entry's seal, which then fits all of its bytes; none in an entry that has no seal. Nothing is decoded.
+///
+/// # Errors
+/// A seal that does not fit the bytes before it.
+pub fn check_seal(bytes: &[u8]) -> Result<Option<AppHash>, EntryError> {
+    match bytes.split_last_chunk::<SEAL_BYTES>() {
         Some((before, seal)) if seal.starts_with(&SEAL_HEADER) => {
             let (expected, app_hash) = split_seal(seal);
             let got = crc32c::crc32c(before);
-            if got != expected {
-                return Err(EntryError::Checksum { expected, got });
-            }
-            Some(app_hash)
+            if got == expected { Ok(Some(app_hash)) } else { Err(EntryError::Checksum { expected, got }) }
         }
-        _ => None,
-    };
+        _ => Ok(None),
+    }
+}
+
+fn open(bytes: &[u8], message: impl Buf) -> Result<SealedEntry, EntryError> {
+    let app_hash = check_seal(bytes)?;
     let entry =
         ChangelogEntry::decode(message).map_err(|source| EntryError::Message { length: bytes.len(), source })?;
     Ok(SealedEntry { entry, app_hash })
@@ -125,6 +130,8 @@ mod tests {
     fn an_entry_of_the_reference_has_no_seal() {
         let opened = open_entry(&entry().encode_to_vec()).expect("opens");
         assert_eq!(opened, SealedEntry { entry: entry(), app_hash: None });
+        assert_eq!(check_seal(&entry().encode_to_vec()), Ok(None));
+        assert_eq!(check_seal(&seal_entry(&entry(), [3; 32])), Ok(Some([3; 32])));
     }
 
     #[test]

@@ -36,7 +36,7 @@ mod traits;
 
 pub use commit_info::{AppHash, AppHashPath, Hash, LATTICE_STORE, app_hash, app_hash_path};
 pub use conservation::{ENTRY_SUM_BYTES, EntrySum};
-pub use entry::{EntryError, SealedEntry, open_entry, open_entry_in_place, seal_entry};
+pub use entry::{EntryError, SealedEntry, check_seal, open_entry, open_entry_in_place, seal_entry};
 pub use error::{StoreError, StoreErrorKind, StoreResult};
 pub use group::{append_in_order, group};
 pub use history::{History, OldSite, Undo};

@@ -1,8 +1,8 @@
 //! Reading a log from front to back: where entries start, whether versions and indices follow each other, and where a torn
 //! end begins.
 //!
-//! Of every entry the length and the version are read; entries of the last segment, which a crash can have torn, are
-//! decoded whole. What is wrong is torn, and no error, when nothing valid follows it in the last segment, or when it lies
+//! Of every entry the length and the version are read. Entries of the last segment, which a crash can have torn, are read whole
+//! and compared with their seals; those without one are decoded. What is wrong is torn, and no error, when nothing valid follows it in the last segment, or when it lies
 //! behind what is known to be on disk.
 
 use std::fs::File;
@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use changeset::{EntryError, SealedEntry, open_entry_in_place};
+use changeset::{AppHash, EntryError, SealedEntry, check_seal, open_entry_in_place};
 
 use crate::changelog::error::{LogError, Result};
 use crate::changelog::find::{all_zero_from, is_cut, is_hole, valid_entry_at, valid_entry_behind};
@@ -138,12 +138,12 @@ impl Scan {
         let start = offset + prefix as u64;
         let version = match peeked {
             Some(version) => version,
-            None => match read_entry(part.file, start, length).map_err(read)? {
-                Ok(SealedEntry { app_hash: Some(hash), .. }) if is_cut(&hash, start + length) => {
+            None => match whole_entry(part.file, start, length).map_err(read)? {
+                Ok((_, Some(hash))) if is_cut(&hash, start + length) => {
                     let wrong = LogError::Entry { path: part.path.to_owned(), offset, source: EntryError::AppHashCut };
                     return self.judge(part, offset, wrong);
                 }
-                Ok(opened) => opened.entry.version,
+                Ok((version, _)) => version,
                 Err(source) => {
                     let wrong = LogError::Entry { path: part.path.to_owned(), offset, source };
                     return self.judge(part, offset, wrong);
@@ -189,14 +189,33 @@ impl Scan {
     }
 }
 
+/// The version of the entry at `start`, and what its seal holds. An entry that its seal fits is not decoded: the replay does
+/// that, of those that it needs.
+fn whole_entry(
+    file: &File,
+    start: u64,
+    length: u64,
+) -> io::Result<std::result::Result<(i64, Option<AppHash>), EntryError>> {
+    let bytes = read_bytes(file, start, length)?;
+    Ok(match (check_seal(&bytes), peek_version(&bytes)) {
+        (Ok(Some(hash)), Some(version)) => Ok((version, Some(hash))),
+        (Ok(_), _) => open_entry_in_place(&bytes.into()).map(|opened| (opened.entry.version, opened.app_hash)),
+        (Err(source), _) => Err(source),
+    })
+}
+
 /// Decodes the entry at `start`. The length was checked to lie within the file.
 pub(super) fn read_entry(
     file: &File,
     start: u64,
     length: u64,
 ) -> io::Result<std::result::Result<SealedEntry, EntryError>> {
+    Ok(open_entry_in_place(&read_bytes(file, start, length)?.into()))
+}
+
+fn read_bytes(file: &File, start: u64, length: u64) -> io::Result<Vec<u8>> {
     let length = usize::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, start)?;
-    Ok(open_entry_in_place(&bytes.into()))
+    Ok(bytes)
 }

@@ -1,8 +1,8 @@
 //! Replaying the log. The next entries are read and decoded while the trees take the present ones, and each tree takes those
 //! of several blocks at once: what becomes of a tree depends on no other one.
 
-use std::sync::mpsc::sync_channel;
-use std::thread;
+use std::sync::mpsc::{channel, sync_channel};
+use std::{iter, mem, thread};
 
 use bytes::Bytes;
 use changeset::{AppHash, ChangelogEntry, SealedEntry};
@@ -38,21 +38,26 @@ pub(crate) fn replay(
     if u64::from(forest.version()) >= until {
         return Ok(sealed);
     }
-    let mut take = |forest: &mut Forest, piece: Piece| {
+    let mut take = |forest: &mut Forest, piece: &Piece| -> Result<()> {
         forest.replay_all(&piece.entries)?;
         sealed = piece.sealed;
-        piece.error.map_or(Ok(()), Err).and_then(|()| may_go_on())
+        Ok(())
     };
+    let go_on = |piece: Piece| piece.error.map_or(Ok(()), Err).and_then(|()| may_go_on());
     let first = read(log, &mut next, until);
     if next > until {
-        take(forest, first)?;
+        take(forest, &first)?;
+        go_on(first)?;
         return Ok(sealed);
     }
     thread::scope(|scope| {
         let (pieces, inbox) = sync_channel(1);
+        let (spent, spent_inbox) = channel();
         scope.spawn(move || {
             let mut is_whole = true;
             while is_whole && next <= until {
+                // Freeing them takes a tenth of what the trees take.
+                spent_inbox.try_iter().for_each(drop::<Vec<ChangelogEntry>>);
                 let piece = read(log, &mut next, until);
                 is_whole = piece.error.is_none();
                 if pieces.send(piece).is_err() {
@@ -61,8 +66,12 @@ pub(crate) fn replay(
                 }
             }
         });
-        take(forest, first)?;
-        inbox.iter().try_for_each(|piece| take(forest, piece))
+        iter::once(first).chain(inbox).try_for_each(|mut piece| {
+            take(forest, &piece)?;
+            // Who does not listen any more has read all there is.
+            drop(spent.send(mem::take(&mut piece.entries)));
+            go_on(piece)
+        })
     })?;
     Ok(sealed)
 }
