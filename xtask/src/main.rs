@@ -11,6 +11,7 @@ mod bench;
 mod chain;
 mod demo;
 mod generate;
+mod instructions;
 mod one_rocksdb;
 mod ops;
 mod page;

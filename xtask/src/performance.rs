@@ -39,6 +39,19 @@ pub(crate) fn write(directory: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Puts counted instructions into the figures of a directory, and writes what is made from them.
+///
+/// # Errors
+/// As [`pages`], and no figures.
+pub(crate) fn keep_instructions(directory: &Path, counted: Value) -> Result<()> {
+    let path = directory.join(FIGURES);
+    let mut figures = kept(&path)?.with_context(|| format!("no whole run is kept in {}", directory.display()))?;
+    figures["instructions"] = counted;
+    std::fs::write(&path, serde_json::to_string_pretty(&figures)? + "\n")
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    write(directory)
+}
+
 fn in_directory(directory: &Path) -> Result<BTreeMap<String, String>> {
     let figures = kept(&directory.join(FIGURES))?;
     let page = directory.join(PAGE);

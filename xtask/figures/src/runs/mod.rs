@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::number::plain;
 pub use pictures::pictures;
-pub use tables::TABLES;
+pub use tables::{INSTRUCTIONS, TABLES};
 
 /// The tables and pictures of a run as Markdown, and what follows from them at a glance. Without a run it says so.
 pub fn page(figures: Option<&Value>) -> String {

@@ -11,7 +11,7 @@ const fn column(heading: &'static str, pointer: &'static str, unit: f64, decimal
 
 /// All tables, in the order of the page.
 pub const TABLES: &[Table] =
-    &[LIMITS, LIVE, IMPORT, READS_DURING, READS, WORST, READS_AFTER, PARKED, GROWTH, REOPEN, REWRITE];
+    &[LIMITS, LIVE, IMPORT, READS_DURING, READS, WORST, READS_AFTER, PARKED, GROWTH, REOPEN, REWRITE, INSTRUCTIONS];
 
 const LIMITS: Table = Table {
     title: "What the machine can do",
@@ -170,4 +170,11 @@ const REWRITE: Table = Table {
         column("p99 ms", "/block/p99_us", MS, 2),
         column("worst ms", "/block/max_us", MS, 2),
     ],
+};
+
+/// Instructions of the parts, counted apart from the whole runs.
+pub const INSTRUCTIONS: Table = Table {
+    title: "Instructions of the parts",
+    rows: "/instructions",
+    columns: &[column("part", "/part", 1.0, 0), column("instructions", "/instructions", 1.0, 0)],
 };
