@@ -206,6 +206,11 @@ impl World {
     pub(crate) fn wait_node_for(&mut self, index: usize, patience: Duration) -> Result<()> {
         let others = self.nodes.iter().filter(|node| node.index != index && node.is_running());
         let target = others.filter_map(|node| node.rpc().height().ok()).max().unwrap_or(1);
+        self.wait_height(index, target, patience)
+    }
+
+    /// Waits so long until the program of one node has a block.
+    fn wait_height(&mut self, index: usize, target: u64, patience: Duration) -> Result<()> {
         let until = Instant::now() + patience;
         while Instant::now() < until {
             if self.nodes[index].rpc().status(0).is_ok_and(|status| status["height"].as_u64() >= Some(target)) {
@@ -294,6 +299,10 @@ impl World {
         // The newest height of any node is taken last: blocks behind it are empty of load.
         let newest = self.any(Rpc::height)?;
         let blocks = (1..=newest).map(|height| self.any(|node| node.txs(height))).collect::<Result<_>>()?;
+        for index in &running {
+            // One that was started a moment ago goes from block to block of its peers before it takes part.
+            self.wait_height(*index, newest, FROZEN)?;
+        }
         for index in running {
             self.nodes[index].stop()?;
         }
