@@ -96,7 +96,7 @@ fn leaf(base: Base<'_>, at: At<'_>) -> Result<(u32, Vec<u8>, Vec<u8>)> {
             Ok((leaf.version, leaf.key.to_vec(), leaf.value.to_vec()))
         }
         At::Mem(MemNode { body: Body::Leaf { key, value }, version, .. }) => {
-            Ok((*version, key.to_vec(), value.to_vec()))
+            Ok((*version, base.key(key)?.to_vec(), value.as_slice().to_vec()))
         }
         At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
     }

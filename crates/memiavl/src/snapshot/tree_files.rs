@@ -122,7 +122,10 @@ impl TreeFiles<'_, '_, '_> {
             At::Mem(node) => {
                 let hash = node.hash.as_ref().ok_or(Error::UnhashedNode)?;
                 match &node.body {
-                    Body::Leaf { key, value } => self.leaf(LeafRecord { version: node.version, key, value, hash }),
+                    Body::Leaf { key, value } => {
+                        let (key, value) = (self.tree.base().key(key)?, value.as_slice());
+                        self.leaf(LeafRecord { version: node.version, key, value, hash })
+                    }
                     Body::Branch(branch) => {
                         let (height, size) = (branch.height, branch.size);
                         let record = BranchRecord { height, version: node.version, size, hash };

@@ -149,7 +149,7 @@ impl LeafRef {
                 Ok(read(leaf.key, leaf.value))
             }
             Self::Mem(node) => match &node.body {
-                Body::Leaf { key, value } => Ok(read(key, value)),
+                Body::Leaf { key, value } => Ok(read(tree.base().key(key)?, value.as_slice())),
                 Body::Branch(_) => Err(Error::MisplacedBranch),
             },
         }

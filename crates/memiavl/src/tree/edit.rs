@@ -7,7 +7,7 @@ use beside::beside;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::tree::node::{At, Base, Body, BranchKey, MemBranch, MemNode, NodeRef};
+use crate::tree::node::{At, Base, Body, MemBranch, MemNode, NodeKey, NodeRef};
 
 /// A change under way.
 pub(crate) struct Edit<'t> {
@@ -53,12 +53,12 @@ impl<'t> Edit<'t> {
 
 impl Edit<'_> {
     /// A new leaf.
-    pub(crate) fn new_leaf(&mut self, key: Bytes, value: Bytes) -> NodeRef {
-        self.new_node(Body::Leaf { key, value })
+    pub(crate) fn new_leaf(&mut self, key: NodeKey, value: &Bytes) -> NodeRef {
+        self.new_node(Body::Leaf { key, value: value.into() })
     }
 
     /// A new branch over two leaves.
-    pub(crate) fn new_branch(&mut self, key: BranchKey, left: NodeRef, right: NodeRef) -> NodeRef {
+    pub(crate) fn new_branch(&mut self, key: NodeKey, left: NodeRef, right: NodeRef) -> NodeRef {
         self.new_node(Body::Branch(MemBranch { height: 1, size: 2, key, left, right }))
     }
 
@@ -69,7 +69,7 @@ impl Edit<'_> {
             *node = self.new_node(Body::Branch(MemBranch {
                 height: branch.height,
                 size: branch.size,
-                key: BranchKey::Mapped(branch.key_leaf),
+                key: NodeKey::Mapped(branch.key_leaf),
                 left: branch.left.into(),
                 right: branch.right.into(),
             }));
@@ -83,21 +83,24 @@ impl Edit<'_> {
         }
     }
 
-    /// Replaces the value of the leaf at `node`, which has `key`.
-    pub(crate) fn replace_value(&mut self, node: &mut NodeRef, key: Bytes, new: Bytes) {
+    /// Replaces the value of the leaf at `node`.
+    pub(crate) fn replace_value(&mut self, node: &mut NodeRef, new: &Bytes) -> Result<()> {
         match node {
             NodeRef::Mem(shared) => {
                 let changed = self.touch(shared);
                 let before = changed.bytes();
                 if let Body::Leaf { value, .. } = &mut changed.body {
-                    *value = new;
+                    *value = new.into();
                 }
                 let after = changed.bytes();
                 self.grow(after);
                 self.shrink(before);
             }
-            NodeRef::Leaf(_) | NodeRef::Branch(_) => *node = self.new_leaf(key, new),
+            // Whoever found it there has compared its key.
+            NodeRef::Leaf(id) => *node = self.new_leaf(NodeKey::Mapped(*id), new),
+            NodeRef::Branch(_) => return Err(Error::MisplacedBranch),
         }
+        Ok(())
     }
 
     /// Accounts for a node that leaves the tree.

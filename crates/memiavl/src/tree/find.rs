@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use memiavl_iter::LeafId;
 
 use crate::error::{Error, Result};
-use crate::tree::node::{At, Base, Body, BranchKey, MemNode, NodeRef, Side};
+use crate::tree::node::{At, Base, Body, MemNode, NodeKey, NodeRef, Side};
 use crate::tree::rank::Rank;
 
 /// More levels than a balanced tree of 2^32 leaves can have (46); a deeper one is damaged.
@@ -90,11 +90,6 @@ impl<'k> Wanted<'k> {
         }
     }
 
-    /// Whether it is these bytes.
-    pub(crate) fn is(self, key: &[u8]) -> bool {
-        self.key == key
-    }
-
     /// Whether the mapped subtree at `at` has the key. The leaves that the answer rests on are checked.
     pub(crate) fn is_below(&mut self, base: Base<'_>, at: At<'_>) -> Result<bool> {
         match at {
@@ -109,11 +104,11 @@ impl<'k> Wanted<'k> {
         Ok(self.place(base)?.cmp(leaf))
     }
 
-    /// How the key compares with that of a branch.
-    pub(crate) fn order_to(&mut self, base: Base<'_>, key: &BranchKey) -> Result<Ordering> {
+    /// How the key compares with that of a node.
+    pub(crate) fn order_to(&mut self, base: Base<'_>, key: &NodeKey) -> Result<Ordering> {
         match key {
-            BranchKey::Mapped(leaf) => self.order(base, *leaf),
-            BranchKey::Mem(bytes) => Ok(self.key.cmp(bytes)),
+            NodeKey::Mapped(leaf) => self.order(base, *leaf),
+            NodeKey::Mem(bytes) => Ok(self.key.cmp(bytes)),
         }
     }
 }
@@ -134,7 +129,7 @@ pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, wanted: &mut Wanted<'_
                 return Ok(Found { path, leaf: at, order: wanted.order(base, id)? });
             }
             At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => {
-                return Ok(Found { path, leaf: at, order: wanted.key.cmp(key) });
+                return Ok(Found { path, leaf: at, order: wanted.order_to(base, key)? });
             }
             At::Branch(id) => {
                 let branch = base.snapshot().branch(id)?;
@@ -163,7 +158,7 @@ pub(crate) fn find_leaf<'n>(base: Base<'_>, root: &'n NodeRef, key: &[u8]) -> Re
                 return Ok(rank.leaf_below(id, base.snapshot())?.map(At::Leaf));
             }
             At::Mem(MemNode { body: Body::Leaf { key: leaf_key, .. }, .. }) => {
-                return Ok((leaf_key == key).then_some(at));
+                return Ok((base.key(leaf_key)? == key).then_some(at));
             }
             At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
                 branch.child(side_of(key, base.key(&branch.key)?)).at()
@@ -178,7 +173,7 @@ pub(crate) fn contains(base: Base<'_>, root: &NodeRef, key: &[u8]) -> Result<boo
     loop {
         at = match at {
             At::Leaf(_) | At::Branch(_) => return wanted.is_below(base, at),
-            At::Mem(MemNode { body: Body::Leaf { key: leaf_key, .. }, .. }) => return Ok(leaf_key == key),
+            At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => return Ok(wanted.order_to(base, key)?.is_eq()),
             At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
                 branch.child(side(wanted.order_to(base, &branch.key)?)).at()
             }

@@ -60,7 +60,7 @@ pub(crate) fn hash(base: Base<'_>, node: &mut NodeRef) -> Result<Hash> {
     }
     let node = Arc::make_mut(shared);
     let computed = match &mut node.body {
-        Body::Leaf { key, value } => leaf_hash(node.version, key, value),
+        Body::Leaf { key, value } => leaf_hash(node.version, base.key(key)?, value.as_slice()),
         Body::Branch(branch) => {
             let left = hash(base, &mut branch.left)?;
             let right = hash(base, &mut branch.right)?;

@@ -12,7 +12,7 @@ use crate::tree::edit::Edit;
 use crate::tree::find::{contains, find_leaf};
 use crate::tree::hash::{Unhashed, hash, unhashed_parts};
 use crate::tree::many::{One, contains_many};
-use crate::tree::node::{At, Base, Body, MemNode, NodeRef};
+use crate::tree::node::{At, Base, Body, LeafValue, MemNode, NodeRef};
 
 /// Fewer lookups than this are not worth a thread: starting one took as long as some 50 of them, before
 /// there was a pool.
@@ -125,7 +125,7 @@ impl Tree {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
         self.read(key, |value| match value {
             Value::Mapped(bytes) => Bytes::copy_from_slice(bytes),
-            Value::Mem(bytes) => bytes.clone(),
+            Value::Mem(value) => value.to_bytes(),
         })
     }
 
@@ -185,7 +185,7 @@ pub(crate) enum Value<'a> {
     /// In the mapped snapshot.
     Mapped(&'a [u8]),
     /// In memory.
-    Mem(&'a Bytes),
+    Mem(&'a LeafValue),
 }
 
 /// The version after `version`: the initial one for the first commit, if that is above 1.

@@ -5,7 +5,7 @@ use changeset::KvPair;
 use crate::error::Result;
 use crate::tree::edit::Edit;
 use crate::tree::find::Wanted;
-use crate::tree::node::{At, Base, Body, BranchKey, MemNode, NodeRef};
+use crate::tree::node::{At, Base, Body, MemNode, NodeKey, NodeRef};
 
 /// Fewer new values than this stay on one thread. So that the 250 that a block of the benches has in a tree part; no finer
 /// measured.
@@ -28,7 +28,7 @@ impl<'k, T> One<'k, T> {
 type Halves<'s, 'k, T> = (&'s mut [One<'k, T>], &'s mut [One<'k, T>]);
 
 /// The keys below a branch's, and the others.
-fn split<'s, 'k, T>(base: Base<'_>, keys: &'s mut [One<'k, T>], branch: &BranchKey) -> Result<Halves<'s, 'k, T>> {
+fn split<'s, 'k, T>(base: Base<'_>, keys: &'s mut [One<'k, T>], branch: &NodeKey) -> Result<Halves<'s, 'k, T>> {
     let (mut low, mut high) = (0, keys.len());
     while low < high {
         let middle = low + (high - low) / 2;
@@ -49,10 +49,10 @@ pub(crate) fn contains_many(base: Base<'_>, at: At<'_>, keys: &mut [One<'_, &mut
             *one.about = one.wanted.is_below(base, at)?;
             Ok(())
         }),
-        At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => {
-            keys.iter_mut().for_each(|one| *one.about = one.wanted.is(key));
+        At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => keys.iter_mut().try_for_each(|one| {
+            *one.about = one.wanted.order_to(base, key)?.is_eq();
             Ok(())
-        }
+        }),
         At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
             let (below, others) = split(base, keys, &branch.key)?;
             contains_many(base, branch.left.at(), below)?;
@@ -92,11 +92,11 @@ impl Edit<'_> {
         }
         for one in sets {
             let is_its = match node.at() {
-                At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => one.wanted.is(key),
+                At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => one.wanted.order_to(self.base, key)?.is_eq(),
                 at => one.wanted.is_below(self.base, at)?,
             };
             if is_its {
-                self.replace_value(node, one.about.key.clone(), one.about.value.clone());
+                self.replace_value(node, &one.about.value)?;
             } else {
                 absent.push(one.about);
             }

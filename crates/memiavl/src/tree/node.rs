@@ -35,7 +35,7 @@ pub(crate) struct MemNode {
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
     /// A key and its value.
-    Leaf { key: Bytes, value: Bytes },
+    Leaf { key: NodeKey, value: LeafValue },
     /// Two subtrees.
     Branch(MemBranch),
 }
@@ -48,21 +48,33 @@ pub(crate) struct MemBranch {
     /// Leaves below.
     pub(crate) size: u32,
     /// The smallest key of the right subtree at the time the branch was made.
-    pub(crate) key: BranchKey,
+    pub(crate) key: NodeKey,
     /// Keys below `key`.
     pub(crate) left: NodeRef,
     /// Keys from `key` on.
     pub(crate) right: NodeRef,
 }
 
-/// A branch's key: that of a leaf of the snapshot, or one in memory.
+/// A node's key: that of a leaf of the snapshot, or one in memory.
 #[derive(Clone, Debug)]
-pub(crate) enum BranchKey {
+pub(crate) enum NodeKey {
     /// The key of this leaf.
     Mapped(LeafId),
     /// These bytes.
     Mem(Bytes),
 }
+
+/// A leaf's value. Most of a chain's are short.
+#[derive(Clone, Debug)]
+pub(crate) enum LeafValue {
+    /// One that lies in the node itself.
+    Short { length: u8, bytes: [u8; SHORT_BYTES_MAX] },
+    /// One of its own, shared.
+    Long(Bytes),
+}
+
+/// What makes a leaf as large as a branch: a slot's 32 bytes and a few more.
+const SHORT_BYTES_MAX: usize = 38;
 
 /// The side of a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,15 +85,64 @@ pub(crate) enum Side {
     Right,
 }
 
-/// What a node in memory takes: the node with its two counts, and one allocation each for key and value.
+/// What a node in memory takes: the node with its two counts. Keys and values of their own come to it.
 const NODE_BYTES: u64 = (size_of::<MemNode>() + 2 * size_of::<usize>()) as u64;
 
 impl MemNode {
     /// Memory that the node takes. A branch's key is shared with a leaf and not counted again.
     pub(crate) fn bytes(&self) -> u64 {
         match &self.body {
-            Body::Leaf { key, value } => NODE_BYTES + (key.len() + value.len()) as u64,
+            Body::Leaf { key, value } => NODE_BYTES + (key.own_bytes() + value.own_bytes()) as u64,
             Body::Branch(_) => NODE_BYTES,
+        }
+    }
+}
+
+impl NodeKey {
+    /// Bytes beside the node.
+    fn own_bytes(&self) -> usize {
+        match self {
+            Self::Mapped(_) => 0,
+            Self::Mem(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl LeafValue {
+    /// The value's bytes.
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Short { length, bytes } => &bytes[..usize::from(*length)],
+            Self::Long(bytes) => bytes,
+        }
+    }
+
+    /// The value, shared if it has bytes of its own.
+    pub(crate) fn to_bytes(&self) -> Bytes {
+        match self {
+            Self::Short { .. } => Bytes::copy_from_slice(self.as_slice()),
+            Self::Long(bytes) => bytes.clone(),
+        }
+    }
+
+    /// Bytes beside the node.
+    fn own_bytes(&self) -> usize {
+        match self {
+            Self::Short { .. } => 0,
+            Self::Long(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl From<&Bytes> for LeafValue {
+    fn from(value: &Bytes) -> Self {
+        match u8::try_from(value.len()) {
+            Ok(length) if value.len() <= SHORT_BYTES_MAX => {
+                let mut bytes = [0; SHORT_BYTES_MAX];
+                bytes[..value.len()].copy_from_slice(value);
+                Self::Short { length, bytes }
+            }
+            _ => Self::Long(value.clone()),
         }
     }
 }
@@ -206,14 +267,14 @@ impl<'a> Base<'a> {
         }
     }
 
-    /// The bytes of a branch's key.
-    pub(crate) fn key<'k>(self, key: &'k BranchKey) -> Result<&'k [u8]>
+    /// The bytes of a node's key.
+    pub(crate) fn key<'k>(self, key: &'k NodeKey) -> Result<&'k [u8]>
     where
         'a: 'k,
     {
         match key {
-            BranchKey::Mapped(leaf) => Ok(self.snapshot().key(*leaf)?),
-            BranchKey::Mem(bytes) => Ok(bytes),
+            NodeKey::Mapped(leaf) => Ok(self.snapshot().key(*leaf)?),
+            NodeKey::Mem(bytes) => Ok(bytes),
         }
     }
 }

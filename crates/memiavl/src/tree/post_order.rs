@@ -92,7 +92,7 @@ impl<'t> PostOrder<'t> {
                 Ok(StoredNode::Leaf { version: leaf.version, key: leaf.key, value: leaf.value })
             }
             At::Mem(MemNode { version, body: Body::Leaf { key, value }, .. }) => {
-                Ok(StoredNode::Leaf { version: *version, key, value })
+                Ok(StoredNode::Leaf { version: *version, key: self.tree.base().key(key)?, value: value.as_slice() })
             }
             At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
         }

@@ -58,7 +58,9 @@ impl Tree {
                     let bound = base.snapshot().lower_bound(key)?.saturating_sub(first).min(size);
                     return Ok(rank + u64::from(bound));
                 }
-                At::Mem(MemNode { body: Body::Leaf { key: own, .. }, .. }) => return Ok(rank + u64::from(own < key)),
+                At::Mem(MemNode { body: Body::Leaf { key: own, .. }, .. }) => {
+                    return Ok(rank + u64::from(base.key(own)? < key));
+                }
                 At::Mem(MemNode { body: Body::Branch(branch), .. }) => match side_of(key, base.key(&branch.key)?) {
                     Side::Left => branch.left.at(),
                     Side::Right => {
@@ -97,7 +99,9 @@ impl<'t> RankedLeaves<'t> {
                     let end = id.last_leaf().index().saturating_add(1);
                     self.run = Some(base.snapshot().leaves(id.first_leaf().index() + skip..end));
                 }
-                At::Mem(MemNode { body: Body::Leaf { key, value }, .. }) => return Ok(Some((key, value))),
+                At::Mem(MemNode { body: Body::Leaf { key, value }, .. }) => {
+                    return Ok(Some((base.key(key)?, value.as_slice())));
+                }
                 At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
                     self.ahead.push(branch.right.at());
                     self.ahead.push(branch.left.at());

@@ -6,7 +6,7 @@ use changeset::{Pair, ScanOrder, ScanRange};
 use crate::error::Result;
 use crate::tree::cursor::{Cursor, LeafRef};
 use crate::tree::live::Tree;
-use crate::tree::node::Body;
+use crate::tree::node::{Body, NodeKey};
 
 /// The pairs of a tree in a range. Later changes of the tree that it was made from do not reach it.
 pub(crate) struct TreeScan {
@@ -44,12 +44,16 @@ impl TreeScan {
     }
 }
 
-/// A leaf's pair: shared when it is in memory, copied when it is mapped.
+/// A leaf's pair: shared where it has bytes of its own in memory, copied where it is mapped or in the node.
 fn pair(tree: &Tree, leaf: &LeafRef) -> Result<Pair> {
     if let LeafRef::Mem(node) = leaf
         && let Body::Leaf { key, value } = &node.body
     {
-        return Ok((key.clone(), value.clone()));
+        let key = match key {
+            NodeKey::Mapped(id) => Bytes::copy_from_slice(tree.base().snapshot().key(*id)?),
+            NodeKey::Mem(key) => key.clone(),
+        };
+        return Ok((key, value.to_bytes()));
     }
     leaf.read(tree, |key, value| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)))
 }

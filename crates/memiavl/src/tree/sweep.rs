@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{Path, Wanted, find};
 use crate::tree::many::One;
-use crate::tree::node::{At, Body, BranchKey, MemNode, NodeRef, Side};
+use crate::tree::node::{At, Body, MemNode, NodeKey, NodeRef, Side};
 use crate::tree::rank::Rank;
 
 /// Changes still to make, keys strictly ascending, and the way to the leaf of the first one from where the sweep stands.
@@ -44,7 +44,7 @@ struct Swept {
     /// By how much its size changed.
     growth: i64,
     /// The smallest key, when the leftmost leaf went and no ancestor below has taken its key yet.
-    low: Option<BranchKey>,
+    low: Option<NodeKey>,
 }
 
 impl Edit<'_> {
@@ -82,7 +82,7 @@ impl Edit<'_> {
             return Ok(pairs);
         };
         let Some(node) = root else {
-            *root = (!first.delete).then(|| self.new_leaf(first.key.clone(), first.value.clone()));
+            *root = (!first.delete).then(|| self.new_leaf(NodeKey::Mem(first.key.clone()), &first.value));
             return Ok(rest);
         };
         let mut wanted = Wanted::key(&first.key);
@@ -102,7 +102,7 @@ impl Edit<'_> {
 
     /// Makes the first change, which belongs into the subtree at `node`, and then others as long as they belong there too and
     /// its height stays. `high` is the first key that does not belong there.
-    fn sweep(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&BranchKey>) -> Result<Swept> {
+    fn sweep(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&NodeKey>) -> Result<Swept> {
         let mut all = Swept { height_changed: false, growth: 0, low: None };
         loop {
             let once = self.sweep_once(node, sweep, high)?;
@@ -116,7 +116,7 @@ impl Edit<'_> {
     }
 
     /// Makes the changes that belong into one child of the branch at `node`, or the change at the leaf at `node`.
-    fn sweep_once(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&BranchKey>) -> Result<Swept> {
+    fn sweep_once(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&NodeKey>) -> Result<Swept> {
         let Some(side) = sweep.path.turn() else {
             return self.put(node, sweep);
         };
@@ -148,7 +148,7 @@ impl Edit<'_> {
         node: &NodeRef,
         sweep: &mut Sweep<'_>,
         all: &Swept,
-        high: Option<&BranchKey>,
+        high: Option<&NodeKey>,
     ) -> Result<ControlFlow<()>> {
         while let Some(next) = sweep.ahead.first() {
             if let Some(last) = sweep.last.take().filter(|_| next.delete) {
@@ -156,7 +156,7 @@ impl Edit<'_> {
                 sweep.rank = last.next(self.base, &next.key)?;
             }
             let mut wanted = Wanted::ranked(&next.key, sweep.rank);
-            let mut order_to = |key: Option<&BranchKey>| key.map(|key| wanted.order_to(self.base, key)).transpose();
+            let mut order_to = |key: Option<&NodeKey>| key.map(|key| wanted.order_to(self.base, key)).transpose();
             let is_above = order_to(high)?.is_some_and(Ordering::is_ge);
             if is_above || order_to(all.low.as_ref())?.is_some_and(Ordering::is_lt) {
                 sweep.rank = wanted.rank();
@@ -178,19 +178,18 @@ impl Edit<'_> {
     /// splits it into a branch of two, where the old leaf keeps its version and hash.
     fn put(&mut self, leaf: &mut NodeRef, sweep: &mut Sweep<'_>) -> Result<Swept> {
         let pair = sweep.pass().ok_or(Error::MisplacedLeaf)?;
-        let (key, value) = (pair.key.clone(), pair.value.clone());
         if sweep.order == Ordering::Equal {
-            self.replace_value(leaf, key, value);
+            self.replace_value(leaf, &pair.value)?;
             return Ok(Swept { height_changed: false, growth: 0, low: None });
         }
-        let old = leaf.clone();
+        let (old, key) = (leaf.clone(), NodeKey::Mem(pair.key.clone()));
         *leaf = if sweep.order == Ordering::Less {
             let branch_key = leaf_key(leaf)?;
-            let new = self.new_leaf(key, value);
+            let new = self.new_leaf(key, &pair.value);
             self.new_branch(branch_key, new, old)
         } else {
-            let new = self.new_leaf(key.clone(), value);
-            self.new_branch(BranchKey::Mem(key), old, new)
+            let new = self.new_leaf(key.clone(), &pair.value);
+            self.new_branch(key, old, new)
         };
         Ok(Swept { height_changed: true, growth: 1, low: None })
     }
@@ -201,7 +200,7 @@ impl Edit<'_> {
         let (left, right, key) = match node.at() {
             At::Branch(id) => {
                 let branch = self.base.verified_branch(id)?;
-                (branch.left.into(), branch.right.into(), BranchKey::Mapped(branch.key_leaf))
+                (branch.left.into(), branch.right.into(), NodeKey::Mapped(branch.key_leaf))
             }
             At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
                 (branch.left.clone(), branch.right.clone(), branch.key.clone())
@@ -219,11 +218,11 @@ impl Edit<'_> {
     }
 }
 
-/// A leaf's key, as a branch carries it.
-fn leaf_key(leaf: &NodeRef) -> Result<BranchKey> {
+/// A leaf's key, for a branch to carry.
+fn leaf_key(leaf: &NodeRef) -> Result<NodeKey> {
     match leaf.at() {
-        At::Leaf(id) => Ok(BranchKey::Mapped(id)),
-        At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => Ok(BranchKey::Mem(key.clone())),
+        At::Leaf(id) => Ok(NodeKey::Mapped(id)),
+        At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => Ok(key.clone()),
         At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
     }
 }

@@ -46,7 +46,9 @@ fn check_node(tree: &Tree, node: At<'_>) -> Checked {
         }
         At::Mem(node) => {
             let parts = match &node.body {
-                Body::Leaf { key, value } => Err((key.clone(), value.clone())),
+                Body::Leaf { key, value } => {
+                    Err((Bytes::copy_from_slice(base.key(key).expect("key")), value.to_bytes()))
+                }
                 Body::Branch(branch) => {
                     let key = Bytes::copy_from_slice(base.key(&branch.key).expect("key"));
                     Ok((branch.height, branch.size, key, (branch.left.clone(), branch.right.clone())))
@@ -140,7 +142,9 @@ fn clustered_key() -> impl Strategy<Value = Bytes> {
 }
 
 fn pair() -> impl Strategy<Value = KvPair> {
-    let value = prop::collection::vec(any::<u8>(), 0..6);
+    // Those that lie in a leaf and those that do not.
+    let bytes = |length| prop::collection::vec(any::<u8>(), length);
+    let value = prop_oneof![3 => bytes(0..6), 1 => bytes(36..42)];
     prop_oneof![3 => (key(), value).prop_map(|(key, value)| KvPair::set(key, value)), 2 => key().prop_map(KvPair::delete)]
 }
 
