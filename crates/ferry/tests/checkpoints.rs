@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use common::golden::{blocks, check, options as golden_options, take};
 use common::life::{self, beat, fill, migrate};
 use common::{lives, options};
-use ferry::{Check, ErrorKind, Mode, Node, VerifyRequest, checkpoint};
+use ferry::{Boundary, Check, ErrorKind, Home, Mode, Node, VerifyReport, VerifyRequest, checkpoint, inspect};
 
 /// Every so many heights the whole rest of the life is run on the checkpoint, between them some blocks.
 const WHOLE_INTERVAL: u64 = 64;
@@ -82,6 +82,20 @@ fn in_migration(home: &Path) -> Node {
     node
 }
 
+/// What `ferry verify` says of a home.
+fn verified(home: &Path) -> VerifyReport {
+    let modules = common::MODULES.map(str::to_owned);
+    let request = VerifyRequest { checks: Check::ALL.to_vec(), threads: 1, candidates_max: 0, progress_file: None };
+    let go_on = &mut |_| std::ops::ControlFlow::Continue(());
+    ferry::verify_home(home, &modules, &request, &mut |_| Ok(()), go_on).expect("reads")
+}
+
+/// The blocks of both stores at `home`, looked at without the opening that would bring one to the other.
+fn heights(home: &Path) -> (Option<u64>, Option<u64>) {
+    let status = inspect(home, &common::MODULES.map(str::to_owned)).expect("two stores");
+    (status.memiavl_height, status.flatkv_height)
+}
+
 #[test]
 fn what_is_never_written_again_is_shared_and_nothing_else() {
     let place = tempfile::tempdir().expect("a directory");
@@ -116,16 +130,66 @@ fn a_checkpoint_is_a_home_that_verifies_and_whose_rollback_says_how_far_it_leads
     migrate(&mut node, Mode::MigrateEvm);
     node.close().expect("closes");
 
-    let modules = common::MODULES.map(str::to_owned);
-    let request = VerifyRequest { checks: Check::ALL.to_vec(), threads: 1, candidates_max: 0, progress_file: None };
-    let go_on = &mut |_| std::ops::ControlFlow::Continue(());
-    let report = ferry::verify_home(&to, &modules, &request, &mut |_| Ok(()), go_on).expect("reads");
+    let report = verified(&to);
     assert!(report.is_clean(), "{report:?}");
     ferry::roll_back(&to, snapshot, &options(2)).expect("as far as its snapshot");
     assert_eq!(Node::open(&to, options(2)).expect("opens").height(), snapshot);
     let refused = ferry::plan_rollback(&to, snapshot - 1).expect_err("behind it nothing is left");
     assert_ne!(refused.kind(), ErrorKind::Corruption, "{refused}");
     assert!(Node::open(&home, options(2)).expect("opens").height() > height);
+}
+
+#[test]
+fn a_checkpoint_of_mid_migration_stays_at_its_block_verifies_and_goes_on_to_the_same_app_hashes() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (home, to) = (place.path().join("home"), place.path().join("copy"));
+    let mut node = in_migration(&home);
+    beat(&mut node);
+    let (made, state) = (node.checkpoint(&to).expect("a checkpoint"), life::state(&node));
+    assert!(matches!(node.boundary(), Boundary::InProgress { .. }), "keys of it are in both stores");
+
+    // The original first: nothing that it writes may reach the copy.
+    let app_hashes = |node: &mut Node| {
+        let mut app_hashes = Vec::new();
+        for next in [Mode::EvmMigrated, Mode::MigrateAllButBank, Mode::AllMigratedButBank] {
+            while node.mode().migration().is_some() && node.boundary() != Boundary::Complete {
+                app_hashes.push(beat(node).app_hash);
+            }
+            node.set_mode(next).expect("a step");
+        }
+        app_hashes
+    };
+    let expected = app_hashes(&mut node);
+    assert_eq!(heights(&to), (Some(made.height), Some(made.height)));
+    let report = verified(&to);
+    assert!(report.is_clean(), "{report:?}");
+    let mut copy = Node::open(&to, options(2)).expect("opens");
+    assert_eq!((copy.height(), life::state(&copy)), (made.height, state));
+    assert_eq!(app_hashes(&mut copy), expected);
+    assert!(expected.len() > 10, "{}", expected.len());
+}
+
+#[test]
+fn neither_store_of_a_checkpoint_is_older_than_the_other_and_a_mixture_of_two_is_refused() {
+    let place = tempfile::tempdir().expect("a directory");
+    let home = place.path().join("home");
+    let mut node = in_migration(&home);
+    let mut made = Vec::new();
+    for _ in 0..5 {
+        beat(&mut node);
+        // A snapshot in the making takes blocks and changelog with it.
+        node.snapshot().expect("begins");
+        let to = place.path().join(node.height().to_string());
+        let height = node.checkpoint(&to).expect("a checkpoint").height;
+        assert_eq!(heights(&to), (Some(height), Some(height)));
+        made.push(to);
+    }
+    let (older, newer) = (Home::locate(&made[0]), Home::locate(&made[4]));
+    fs::remove_dir_all(older.memiavl()).expect("removes");
+    fs::rename(newer.memiavl(), older.memiavl()).expect("renames");
+    let refused = Node::open(&made[0], options(2)).err().expect("memiavl has blocks that FlatKV never had");
+    assert_eq!(refused.kind(), ErrorKind::Corruption, "{refused}");
+    assert!(refused.to_string().contains("ferry rollback --to"), "{refused}");
 }
 
 #[test]
