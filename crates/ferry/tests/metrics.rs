@@ -3,7 +3,7 @@
 mod common;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{changes, options, set, slot_key};
 use ferry::{Metrics, Mode, NamedChangeSet, Node, Options, views_source};
@@ -39,10 +39,41 @@ fn scrape_tells_what_a_migration_did() {
 
     node.apply(vec![NamedChangeSet::new("migration", vec![])]).expect_err("reserved");
     assert_eq!(value(&metrics.encode(), r#"ferry_errors_total{kind="input"}"#), 1.0);
+}
 
-    let view = node.view().expect("a view");
-    metrics.start_sampling(Duration::from_millis(1), views_source(&node.views())).expect("a sampler");
-    metrics.close();
-    assert_eq!(value(&metrics.encode(), "ferry_views_open"), 1.0);
-    drop(view);
+#[test]
+fn scrape_tells_how_many_views_are_open_and_how_old_the_oldest_is() {
+    let home = tempfile::tempdir().expect("a directory");
+    let metrics = Metrics::new();
+    let node = Node::open(home.path(), options(2)).expect("a fresh node");
+    let sampled = || {
+        // Sampled once at the start, and then not until the end of this test.
+        metrics.start_sampling(Duration::from_secs(3600), views_source(&node.views())).expect("a sampler");
+        metrics.close();
+        let scrape = metrics.encode();
+        (value(&scrape, "ferry_views_open"), value(&scrape, "ferry_oldest_view_age_seconds"))
+    };
+    assert_eq!(sampled(), (0.0, 0.0));
+    let began = Instant::now();
+    let first = node.view().expect("a view");
+    let taken = Instant::now();
+    std::thread::sleep(Duration::from_millis(60));
+    let second = node.view().expect("a view");
+    std::thread::sleep(Duration::from_millis(30));
+
+    let held = taken.elapsed();
+    let (open, age) = sampled();
+    assert_eq!(open, 2.0);
+    // The table of views counts in microseconds, so an age may be one short.
+    let at_least = |held: Duration| held.as_secs_f64() - 2e-6;
+    assert!(at_least(held) <= age && age <= began.elapsed().as_secs_f64(), "the first one's: {age} of {held:?}");
+    drop(first);
+    let (open, age) = sampled();
+    assert_eq!(open, 1.0);
+    assert!(
+        at_least(Duration::from_millis(30)) <= age && age < taken.elapsed().as_secs_f64() - 0.06,
+        "the second one's: {age}"
+    );
+    drop(second);
+    assert_eq!(sampled(), (0.0, 0.0));
 }
