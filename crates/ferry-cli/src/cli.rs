@@ -16,7 +16,17 @@ use crate::{
 /// Exit codes: 0 ok, 1 other, 2 usage, 3 divergence found, 4 corruption, 5 locked, 6 I/O or disk full, 7 not finished or
 /// paused, 8 refused as unsafe, 9 incompatible version, 130 and 143 stopped cleanly by a signal.
 #[derive(Debug, Parser)]
-#[command(name = "ferry", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "ferry",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    after_long_help = "\
+Example:
+  ferry plan --home DIR --batch-keys 1000 --block-time 400ms   is it safe, how long, how much room
+  ferry run --home DIR --to all --batch-keys 1000              the whole migration; ferry top watches it
+  ferry verify --home DIR                                      nothing is lost, and every hash is right"
+)]
 pub(crate) struct Cli {
     /// The form of what stands on stdout.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
@@ -108,6 +118,8 @@ mod tests {
         let mut root = Cli::command();
         root.build();
         check(&root, "ferry");
+        let help = root.render_long_help().to_string();
+        assert!(help.split("Example:").nth(1).is_some_and(|calls| calls.contains("ferry run")), "{help}");
     }
 
     #[test]
