@@ -24,6 +24,7 @@ mod export;
 mod failure;
 mod gen_docs;
 mod generate;
+mod goal;
 mod home;
 mod import;
 mod inspect;

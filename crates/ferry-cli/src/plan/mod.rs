@@ -11,11 +11,12 @@ use std::time::Duration;
 use ferry::preflight::{self, Severity, Terms, preflight};
 use ferry::rehearsal::{self, rehearse};
 use ferry::settings::parse_span;
-use ferry::{ErrorKind, Mode, Options};
+use ferry::{ErrorKind, Options};
 use tempfile::TempDir;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::goal::Goal;
 use crate::home;
 use crate::output::{self, Output};
 use crate::progress::Progress;
@@ -61,9 +62,9 @@ pub(crate) struct Args {
     /// Migrate a copy of the home in this directory, which is new or empty and lies outside of the home.
     #[arg(long, value_name = "DIR")]
     rehearse: Option<PathBuf>,
-    /// The mode that the rehearsal ends in: evm_migrated, all_migrated_but_bank or flatkv_only.
-    #[arg(long, value_name = "MODE", default_value = "flatkv_only", requires = "rehearse")]
-    to: Mode,
+    /// The mode that the rehearsal ends in; all is the last one.
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Goal::FlatkvOnly, requires = "rehearse")]
+    to: Goal,
     /// Keep what the rehearsal made.
     #[arg(long, requires = "rehearse")]
     keep: bool,
@@ -137,7 +138,8 @@ fn plan(args: &Args, options: &Options, threads: usize, signals: &Signals) -> an
             eprintln!("plan: not rehearsed, see what is unsafe");
         }
         Some(dir) => {
-            let terms = rehearsal::Terms { batch_keys, to: args.to, room_bytes: found.room.bytes(), keeps: args.keep };
+            let terms =
+                rehearsal::Terms { batch_keys, to: args.to.into(), room_bytes: found.room.bytes(), keeps: args.keep };
             report.add(rehearsed(args, dir, options, &terms, signals)?, args);
         }
         None => {}

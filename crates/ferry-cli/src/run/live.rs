@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
     let endpoint = args.metrics_addr.map(|address| serve(address, &metrics)).transpose()?;
 
     let interval = args.every.or(args.blocks_per_second.map(|pace| pace.0));
-    let settings = Drive { to: args.to.0, interval, blocks_max: args.blocks, rests: args.empty };
+    let settings = Drive { to: args.to.into(), interval, blocks_max: args.blocks, rests: args.empty };
     let mut line = StatusLine::start("run");
     let began = Instant::now();
     let driven = drive(&mut node, &settings, &controls, &metrics, &mut |progress| {

@@ -6,14 +6,12 @@ mod offline;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use ferry::Mode;
 use ferry::drive::BATCH_KEYS_MAX;
-use ferry::migrate_core::UnknownMode;
 
 use crate::exit::Exit;
+use crate::goal::Goal;
 use crate::home;
 use crate::output::Output;
 use crate::settings::NodeArgs;
@@ -40,9 +38,9 @@ Example:
 pub(crate) struct Args {
     #[command(flatten)]
     node: NodeArgs,
-    /// The mode that the node is in afterwards: evm_migrated, all_migrated_but_bank or flatkv_only; all is the last one.
-    #[arg(long, value_name = "MODE", default_value = "flatkv_only")]
-    to: Target,
+    /// The mode that the node is in afterwards; all is the last one.
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = Goal::FlatkvOnly)]
+    to: Goal,
     /// Keys that a block moves; with 0 it is paused until `ferry ctl batch` gives another number. By default what
     /// chain.batch_keys says, and 1000 if that says 0.
     #[arg(long, value_name = "KEYS", value_parser = clap::value_parser!(u64).range(..=BATCH_KEYS_MAX), conflicts_with = "offline")]
@@ -81,18 +79,6 @@ pub(crate) struct Args {
     /// Get a SIGINT at this named point.
     #[arg(long, value_name = "POINT", hide = true, requires = "offline")]
     interrupt_at: Option<offline::At>,
-}
-
-/// Where a run leads.
-#[derive(Clone, Copy, Debug)]
-struct Target(Mode);
-
-impl FromStr for Target {
-    type Err = UnknownMode;
-
-    fn from_str(text: &str) -> Result<Self, UnknownMode> {
-        if text == "all" { Ok(Self(Mode::FlatkvOnly)) } else { text.parse().map(Self) }
-    }
 }
 
 /// The time from block to block that a number of blocks a second comes to.
@@ -157,12 +143,5 @@ mod tests {
         for wrong in ["", "localhost", "70000", "127.0.0.1", "a:1"] {
             assert!(parse_address(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn all_is_the_last_mode() {
-        assert_eq!("all".parse::<Target>().expect("a target").0, Mode::FlatkvOnly);
-        assert_eq!("evm_migrated".parse::<Target>().expect("a target").0, Mode::EvmMigrated);
-        assert!("everything".parse::<Target>().is_err());
     }
 }

@@ -80,7 +80,7 @@ struct Module {
 pub(super) fn run(args: &Args, at_height: u64, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let (options, threads) = (args.node.options()?, args.node.threads(args.threads)?);
-    let import = Import { at_height, to: args.to.0, threads };
+    let import = Import { at_height, to: args.to.into(), threads };
     let mut shown: Option<Progress> = None;
     let mut rss_anon_bytes_max = 0;
     let mut progress = |now: ImportProgress| {

@@ -321,8 +321,13 @@ fn a_socket_that_cannot_be_had_is_refused_before_a_block_is_made() {
 #[test]
 fn a_target_in_the_middle_of_a_migration_is_refused() {
     let home = home();
-    drive(&home, &["--to", "migrate_evm"]).refused(2, "not into one");
-    drive(&home, &["--to", "nowhere"]).refused(2, "nowhere");
+    // What is listed is what is taken there, and no more.
+    for not_an_end in ["migrate_evm", "memiavl_only", "auto", "nowhere"] {
+        let listed = "[possible values: evm_migrated, all_migrated_but_bank, flatkv_only]";
+        let refused = drive(&home, &["--to", not_an_end]);
+        refused.refused(2, not_an_end);
+        refused.refused(2, listed);
+    }
     drive(&home, &["--every", "2"]).refused(2, "expected a number with ms, s or min");
     drive(&home, &["--every", "1s", "--blocks-per-second", "1"]).refused(2, "cannot be used with");
     drive(&home, &["--at-height", "3"]).refused(2, "--offline");

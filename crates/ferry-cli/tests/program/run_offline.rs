@@ -56,7 +56,7 @@ fn another_height_is_refused_with_the_homes_own() {
     let wrong = (height.parse::<u64>().expect("a height") + 1).to_string();
     let refused = ended(import(&home, &["--at-height", &wrong]));
     refused.refused(8, &format!("expected={wrong} got={height}"));
-    ended(import(&home, &["--at-height", &height, "--to", "migrate_evm"])).refused(2, "not into one");
+    ended(import(&home, &["--at-height", &height, "--to", "migrate_evm"])).refused(2, "[possible values: evm_migrated");
     assert_eq!(status(&home)["write_mode"], "memiavl_only");
 }
 
