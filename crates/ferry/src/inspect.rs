@@ -9,7 +9,11 @@ use migrate_core::{ErrorKind, Heights, Metadata, ModeSetting, derive_mode};
 use crate::View;
 use crate::error::Error;
 use crate::home::Home;
+use crate::scratch::Scratch;
 use crate::status::{ModuleStatus, Status};
+
+/// How the names of the directories begin where RocksDB keeps what is its own while it reads beside a node.
+pub(crate) const SECONDARY: &str = "ferry-secondary-";
 
 /// Reads what the home at `root` holds, with `modules` as the chain's modules.
 ///
@@ -62,7 +66,7 @@ fn open_flatkv(home: &Home) -> Result<flatkv::View, Error> {
     let options = flatkv::Options::default();
     match FlatKv::open_read_only(home.flatkv(), &options) {
         Err(flatkv::FlatKvError::Locked { .. }) => {
-            let own = tempfile::tempdir().map_err(|source| Error::TemporaryDirectory { source })?;
+            let own = Scratch::temporary(SECONDARY)?;
             Ok(FlatKv::open_secondary(home.flatkv(), own.path(), &options)?)
         }
         opened => Ok(opened?),

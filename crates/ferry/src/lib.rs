@@ -65,6 +65,7 @@ pub mod rehearsal;
 mod replace;
 mod restore;
 mod rollback;
+mod scratch;
 pub mod settings;
 mod status;
 mod verify;
@@ -118,6 +119,7 @@ pub use restore::{
     unfinished_restore,
 };
 pub use rollback::{plan_rollback, roll_back};
+pub use scratch::Scratch;
 pub use settings::Settings;
 pub use status::{ModuleStatus, Status};
 pub use verify::{Check, Finding, FindingKind, VerifyProgress, VerifyReport, VerifyRequest, verify_home, verify_view};

@@ -15,7 +15,7 @@ mod workload;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use tempfile::TempDir;
+use ferry::Scratch;
 
 use crate::difference::Halt;
 use crate::exit::Exit;
@@ -71,8 +71,8 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
     let (home, _temporary) = match &args.home {
         Some(home) => (home.clone(), None),
         None => {
-            let directory = TempDir::with_prefix("ferry-demo-")?;
-            (directory.path().to_owned(), Some(directory))
+            let directory = Scratch::temporary("ferry-demo-")?;
+            (directory.path().join("home"), Some(directory))
         }
     };
     home::require_empty(&home)?;

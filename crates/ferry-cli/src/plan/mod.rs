@@ -11,8 +11,7 @@ use std::time::Duration;
 use ferry::preflight::{self, Severity, Terms, preflight};
 use ferry::rehearsal::{self, rehearse};
 use ferry::settings::parse_span;
-use ferry::{ErrorKind, Options};
-use tempfile::TempDir;
+use ferry::{ErrorKind, Options, Scratch};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -115,7 +114,7 @@ fn plan(args: &Args, options: &Options, threads: usize, signals: &Signals) -> an
     let home = &args.node.home;
     let set = Some(options.batch.keys).filter(|keys| *keys > 0).unwrap_or(BATCH_KEYS);
     let batch_keys = args.batch_keys.map_or(set, NonZeroU64::get);
-    let scratch = if args.no_sample || args.rehearse.is_some() { None } else { Some(Scratch::make(args)?) };
+    let scratch = if args.no_sample || args.rehearse.is_some() { None } else { Some(Place::make(args)?) };
     let terms = Terms {
         batch_keys,
         block_time: args.block_time.map(|time| time.0),
@@ -167,19 +166,19 @@ fn stops(signals: &Signals) -> ControlFlow<()> {
 }
 
 /// A directory for the sample, which goes with it.
-struct Scratch {
-    directory: TempDir,
+struct Place {
+    directory: Scratch,
     /// Whether it lies on the home's file system.
     is_beside_home: bool,
 }
 
-impl Scratch {
+impl Place {
     /// Where the user says, or beside the home, or where temporary files go.
     fn make(args: &Args) -> anyhow::Result<Self> {
         let home = args.node.home.canonicalize()?;
         let make = |place: &Path| -> anyhow::Result<Self> {
             let is_beside_home = preflight::is_one_file_system(place, &home)?;
-            Ok(Self { directory: TempDir::with_prefix_in("ferry-plan-", place)?, is_beside_home })
+            Ok(Self { directory: Scratch::make(preflight::SCRATCH, place)?, is_beside_home })
         };
         let named = |place: &Path, error: anyhow::Error| {
             error.context(format!(

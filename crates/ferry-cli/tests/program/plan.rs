@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use ferry::{KvPair, NamedChangeSet, Node, Options};
 use serde_json::Value;
@@ -29,6 +31,12 @@ fn at(height: u64) -> Home {
     let blocks = blocks.to_str().expect("UTF-8");
     run(&["replay", "--home", home.text(), "--until", &height, "--output", "json", "--blocks", blocks]).json(0);
     home
+}
+
+fn signal(name: &str, to: &Child) {
+    let sent = Command::new("sh").args(["-c", r#"kill -"$0" "$1""#, name, &to.id().to_string()]).status();
+    let sent = sent.expect("a shell");
+    assert!(sent.success());
 }
 
 #[test]
@@ -184,10 +192,59 @@ fn an_interrupt_ends_a_rehearsal_without_a_trace() {
     // A key a block: it is far from its end when it says so for the first time.
     let line = lines.find(|line| line.starts_with("rehearsal:")).expect("progress is told");
     assert!(line.contains("remaining") && line.contains("ETA"), "{line}");
-    let sent = Command::new("sh").args(["-c", r#"kill -INT "$0""#, &child.id().to_string()]).status().expect("a shell");
-    assert!(sent.success());
+    signal("INT", &child);
     assert!(lines.any(|line| line.contains("stopped by a signal")), "it says so");
     assert_eq!(Ended::from(child.wait_with_output().expect("ends")).code, 130);
     assert!(fs::read_dir(place.path()).expect("lists").next().is_none(), "nothing is left");
     assert_eq!(home.bytes(), before);
+}
+
+/// What `working` has made in `place`, once there is work in it.
+fn made_in(place: &Path, working: &mut Child) -> PathBuf {
+    let entries = |dir: &Path| fs::read_dir(dir).into_iter().flatten().map(|entry| entry.expect("lists").path());
+    loop {
+        if let Some(made) = entries(place).find(|made| entries(made).any(|path| path.is_dir())) {
+            return made;
+        }
+        assert!(working.try_wait().expect("waits").is_none(), "it ended before it had made anything");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A plan was killed, and what it had made in a temporary directory stayed there for good.
+#[test]
+fn what_a_killed_plan_has_left_goes_with_the_next_one_and_never_while_it_works() {
+    let (home, place) = (Home::empty(), Home::empty());
+    let sizes = ["--accounts", "2000", "--slots", "2000", "--bank", "2000", "--wasm", "2000"];
+    run(&[&["gen", "--home", home.text(), "--output", "json"], &sizes[..]].concat()).json(0);
+    let plan = |more: &[&str]| {
+        let arguments = [&["plan", "--home", home.text(), "--output", "json"], more].concat();
+        ferry(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts")
+    };
+    let sample = ["--scratch", place.text()];
+    let copy = place.path().join("copy");
+    let rehearse = ["--rehearse", copy.to_str().expect("UTF-8"), "--to", "evm_migrated"];
+    for arguments in [sample, ["--rehearse", rehearse[1]]] {
+        let mut working = plan(&[&["--batch-keys", "1"], &arguments[..]].concat());
+        let made = made_in(place.path(), &mut working);
+        // It stands still, so that it is at work for as long as the other one takes.
+        signal("STOP", &working);
+        // Another one leaves it alone.
+        let other = [&["plan", "--home", home.text(), "--quick"], &arguments[..]].concat();
+        if arguments == sample {
+            assert_eq!(run(&other).code, 0);
+        } else {
+            run(&other).refused(8, "not empty");
+        }
+        assert!(fs::read_dir(&made).is_ok_and(|mut entries| entries.next().is_some()), "and what it has made is there");
+        working.kill().expect("kills");
+        working.wait().expect("ends");
+        assert!(made.exists(), "a kill leaves it");
+        let next = if arguments == sample { &sample[..] } else { &rehearse[..] };
+        let ended = plan(&[&["--batch-keys", "1000"], next].concat());
+        assert_eq!(Ended::from(ended.wait_with_output().expect("ends")).code, 0);
+        // A directory that was named is nobody's to delete once it was there.
+        assert_eq!(made.exists(), arguments != sample);
+        assert!(fs::read_dir(&made).into_iter().flatten().next().is_none(), "nothing is left");
+    }
 }

@@ -29,7 +29,7 @@ pub use census::Count;
 pub use forecast::{Phase, Room};
 pub use judge::{Finding, Severity};
 pub use machine::Machine;
-pub use sample::Sample;
+pub use sample::{SCRATCH, Sample};
 pub use shape::Shape;
 
 pub(crate) use machine::free_bytes;

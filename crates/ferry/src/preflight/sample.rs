@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use changeset::{KvPair, NamedChangeSet};
 use memiavl::View;
 use migrate_core::{BatchLimit, Mode};
-use tempfile::TempDir;
 
 use super::shape::judge;
 use crate::error::Error;
 use crate::node::Node;
 use crate::options::{Options, SnapshotOptions};
+use crate::scratch::Scratch;
 
+/// How the name of a sample's directory begins.
+pub const SCRATCH: &str = "ferry-plan-";
 /// Keys of a sample, at most.
 const KEYS_MAX: u64 = 50_000;
 /// And at least, as far as there are any: fewer say nothing.
@@ -80,14 +82,9 @@ pub(super) fn take(
     if keys == 0 {
         return Ok(None);
     }
-    let io = |source| Error::Io { action: "make a scratch directory in", path: scratch.to_owned(), source };
-    let directory = TempDir::with_prefix_in("ferry-plan-", scratch).map_err(io)?;
+    let directory = Scratch::make(SCRATCH, scratch)?;
     let blocks = run(directory.path(), changes, batch_keys.min(keys), options, go_on)?;
-    directory.close().map_err(|source| Error::Io {
-        action: "delete a scratch directory in",
-        path: scratch.to_owned(),
-        source,
-    })?;
+    directory.close()?;
     let mut times: Vec<_> = blocks.iter().map(|(_, time)| *time).collect();
     times.sort_unstable();
     Ok(Some(Sample {

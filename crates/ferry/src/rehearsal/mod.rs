@@ -4,7 +4,7 @@
 //! copy      memiavl's snapshot by hard links, its changelog by bytes; FlatKV's tables by links, the rest of it by bytes
 //! migrate   a node of that copy, with empty blocks, one full batch each
 //! measure   keys, blocks, their times, bytes on disk
-//! clear     the copy goes, unless it is to stay
+//! clear     the copy goes, unless it is to stay; that of a process that was killed goes with the next one in its place
 //! ```
 //! What it cannot show: the chain's own writes and reads meanwhile. Rows carry the heights of the rehearsal, so its roots are
 //! not those of the migration to come.
@@ -29,6 +29,7 @@ use crate::inspect;
 use crate::node::Node;
 use crate::options::Options;
 use crate::preflight::free_bytes;
+use crate::scratch::Claim;
 use measure::Meter;
 
 /// What is rehearsed.
@@ -158,28 +159,40 @@ struct Place {
     /// Whether the directory itself was made, too.
     is_new: bool,
     stays: bool,
+    /// Held for as long as it works there.
+    claim: Option<Claim>,
 }
 
 impl Place {
     fn make(root: &Path, dir: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { action: "make a directory for the rehearsal", path: dir.to_owned(), source };
+        if let Some(_claim) = Claim::of_the_dead(dir)
+            && dir.join("data").exists()
+        {
+            std::fs::remove_dir_all(dir.join("data")).map_err(io)?;
+        }
         if holds_something(dir) {
             return Err(Error::NotEmpty { path: dir.to_owned() });
         }
         let is_new = !dir.exists();
         std::fs::create_dir_all(dir).map_err(io)?;
         let (real, home) = (dir.canonicalize().map_err(io)?, root.canonicalize().map_err(io)?);
-        let place = Self { home: Home::locate(dir), made: dir.join("data"), is_new, stays: false };
+        let mut place = Self { home: Home::locate(dir), made: dir.join("data"), is_new, stays: false, claim: None };
         // Dropped, it takes away what it has just made.
         if real.starts_with(&home) || home.starts_with(&real) {
             return Err(Error::RehearsalPlace { path: dir.to_owned(), home: root.to_owned() });
         }
+        place.claim = Claim::make(dir).map_err(io)?;
         Ok(place)
     }
 
     fn leave(mut self, stays: bool) -> Result<(), Error> {
         self.stays = stays;
-        if stays { Ok(()) } else { self.clear() }
+        if stays {
+            self.claim = None;
+            return Ok(());
+        }
+        self.clear()
     }
 
     fn clear(&mut self) -> Result<(), Error> {
@@ -188,6 +201,8 @@ impl Place {
         if self.made.exists() {
             std::fs::remove_dir_all(&self.made).map_err(io)?;
         }
+        // Its file goes with it.
+        self.claim = None;
         if self.is_new {
             std::fs::remove_dir(self.home.root()).map_err(io)?;
         }

@@ -7,13 +7,13 @@ use changeset::{AppHash, CommitInfo, Hash, History, OldStore, Walk};
 use flatkv::{FlatKv, FlatKvError};
 use memiavl_iter::{TreeSnapshot, snapshot_name};
 use migrate_core::{ErrorKind, Heights, Metadata, Mode, ModeSetting, derive_mode};
-use tempfile::TempDir;
 
 use super::finding::{Finding, FindingKind, words};
 use crate::View;
 use crate::error::Error;
 use crate::home::Home;
-use crate::inspect::open_memiavl;
+use crate::inspect::{SECONDARY, open_memiavl};
+use crate::scratch::Scratch;
 
 /// The stores of one block.
 pub(super) struct Subject {
@@ -33,7 +33,7 @@ pub(super) struct Subject {
     /// Where it stands; none of a live view.
     pub(super) home: Option<Home>,
     /// RocksDB's own files of a secondary lie here for as long as it is read.
-    _own_dir: Option<TempDir>,
+    _own_dir: Option<Scratch>,
 }
 
 impl Subject {
@@ -59,7 +59,7 @@ impl Subject {
     /// The last block of a home, also beside a running node. Damage is a finding, as far as something is left to read.
     pub(super) fn of_home(home: Home, modules: &[String]) -> Result<Self, Error> {
         home.check_present()?;
-        let own_dir = tempfile::tempdir().map_err(|source| Error::TemporaryDirectory { source })?;
+        let own_dir = Scratch::temporary(SECONDARY)?;
         let own = own_dir.path().to_owned();
         let audit = FlatKv::open_audit(home.flatkv(), &flatkv::Options::default(), || Ok(own))?;
         let (flatkv, faults) = audit.map_or((None, Vec::new()), |audit| (Some(audit.view), audit.faults));
