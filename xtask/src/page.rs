@@ -4,9 +4,10 @@
 //! error and no skip.
 
 mod driver;
+mod profiles;
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::run;
 use driver::{Driver, Session};
+use profiles::Profiles;
 
 /// What `cargo xtask page` takes.
 #[derive(clap::Args)]
@@ -69,7 +71,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         "endpoint",
     ]))?;
     let pages = Pages::start()?;
-    let driver = Driver::start(&driver)?;
+    // Dropped behind the driver, whose browsers write there.
+    let profiles = Profiles::make()?;
+    let driver = Driver::start(&driver, profiles.path())?;
     for (state, address) in &pages.addresses {
         for (width, height) in WINDOWS {
             let session = driver.session(&browser)?;
@@ -150,7 +154,7 @@ struct Pages {
 impl Pages {
     fn start() -> Result<Self> {
         let program = run::release_dir().join("examples/endpoint");
-        let mut child = piped(&program, &[])?;
+        let mut child = piped(&mut Command::new(&program))?;
         let stdout = child.stdout.take().context("the example has no output")?;
         let mut addresses = Vec::new();
         for line in BufReader::new(stdout).lines() {
@@ -170,8 +174,8 @@ impl Pages {
 }
 
 /// A program whose input and output are pipes.
-fn piped(program: &Path, arguments: &[&str]) -> Result<Child> {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+fn piped(command: &mut Command) -> Result<Child> {
+    let program = command.get_program().to_owned();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     command.spawn().with_context(|| format!("cannot start {}", program.display()))
 }

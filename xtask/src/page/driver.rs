@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -19,8 +19,9 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn start(program: &Path) -> Result<Self> {
-        let mut child = super::piped(program, &["--port=0"])?;
+    /// Starts it; its browsers keep their profiles in `profiles`.
+    pub(super) fn start(program: &Path, profiles: &Path) -> Result<Self> {
+        let mut child = super::piped(Command::new(program).arg("--port=0").env("TMPDIR", profiles))?;
         let stdout = child.stdout.take().context("chromedriver has no output")?;
         for line in BufReader::new(stdout).lines() {
             let line = line.context("cannot read chromedriver's output")?;
