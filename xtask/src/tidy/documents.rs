@@ -4,6 +4,8 @@ use super::Finding;
 use super::repository::{File, Repository};
 
 const ARCHITECTURE: &str = "docs/ARCHITECTURE.md";
+/// The page that answers what users of such tools complained of, and how many complaints there are.
+const COMPLAINTS: (&str, usize) = ("docs/operating/complaints.md", 33);
 /// What every crate's heading is followed by.
 const INVARIANT: &str = "**Architecture Invariant:**";
 /// A word in code font that begins so is a path in this repository, from the root or from the heading's crate.
@@ -16,9 +18,32 @@ pub(super) fn check(repository: &Repository) -> Vec<Finding> {
         findings.extend(tests_named(repository, file));
         findings.extend(links(repository, file));
     }
+    findings.extend(repository.file(COMPLAINTS.0).into_iter().flat_map(complaints));
     for file in repository.rust() {
         findings.extend(pages_named_in_source(repository, file));
     }
+    findings
+}
+
+/// Each complaint has one row, and each row a test.
+fn complaints(page: &File) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut rows = vec![0; COMPLAINTS.1];
+    for (number, line) in prose(page) {
+        let cell = line.strip_prefix("| ").and_then(|rest| rest.split(' ').next());
+        let Some(complaint) = cell.and_then(|cell| cell.parse::<usize>().ok()) else { continue };
+        match complaint.checked_sub(1).and_then(|at| rows.get_mut(at)) {
+            Some(count) => *count += 1,
+            None => findings.push(Finding::new(&page.path, number, format!("no such complaint: {complaint}"))),
+        }
+        if !line.rsplit(" | ").next().is_some_and(|tests| tests.contains(".rs::")) {
+            findings.push(Finding::new(&page.path, number, format!("no test is named: complaint {complaint}")));
+        }
+    }
+    let uneven = rows.iter().enumerate().filter(|(_, count)| **count != 1);
+    findings.extend(
+        uneven.map(|(at, count)| Finding::new(&page.path, 1, format!("complaint {} has {count} rows", at + 1))),
+    );
     findings
 }
 
@@ -203,6 +228,23 @@ mod tests {
         let found = messages(&[MANIFEST, (ARCHITECTURE, &page), ("crates/x/tests/a.rs", source)]);
         let gone = ["a.rs::helper", "a.rs::gone", "b.rs::it_holds"];
         assert_eq!(found, gone.map(|name| format!("no such test: crates/x/tests/{name}")));
+    }
+
+    #[test]
+    fn a_complaint_without_a_row_or_a_test_is_found() {
+        let row = |number: usize| format!("| {number} | slow | [fast](#a) | `crates/x/tests/a.rs::it_holds` |\n");
+        let source = "//! A.\n#[test]\nfn it_holds() {}\n";
+        let found = |rows: &str| {
+            let page = format!("# A\n\n| | complaint | here | test |\n|---|---|---|---|\n{rows}");
+            messages(&[MANIFEST, (ARCHITECTURE, PAGE), (COMPLAINTS.0, &page), ("crates/x/tests/a.rs", source)])
+        };
+        let all: String = (1..=COMPLAINTS.1).map(row).collect();
+        assert!(found(&all).is_empty());
+        assert_eq!(found(&all.replace(&row(7), "")), ["complaint 7 has 0 rows"]);
+        assert_eq!(found(&(all.clone() + &row(7))), ["complaint 7 has 2 rows"]);
+        assert_eq!(found(&(all.clone() + &row(34))), ["no such complaint: 34"]);
+        let untested = all.replace(&row(9), "| 9 | slow | `crates/x/tests/a.rs::it_holds` | none |\n");
+        assert_eq!(found(&untested), ["no test is named: complaint 9"]);
     }
 
     #[test]
