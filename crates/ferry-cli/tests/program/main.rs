@@ -19,6 +19,7 @@ mod run_live;
 mod run_offline;
 mod settings;
 mod signals;
+mod six_faults;
 mod streams;
 mod top;
 mod verify;

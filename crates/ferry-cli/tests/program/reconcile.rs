@@ -13,7 +13,7 @@ use crate::writes_nothing::tree;
 /// In the middle of the first migration.
 const HEIGHT: &str = "42";
 
-fn replay(home: &Home, more: &[&str]) -> Value {
+pub(crate) fn replay(home: &Home, more: &[&str]) -> Value {
     let blocks = fixture("small/blocks.jsonl.gz");
     let blocks = blocks.to_str().expect("UTF-8");
     let words = [&["replay", "--home", home.text(), "--blocks", blocks, "--output", "json"], more].concat();
@@ -21,13 +21,13 @@ fn replay(home: &Home, more: &[&str]) -> Value {
 }
 
 /// The recorded life up to its forty-second block, with a snapshot there and an older one.
-fn home() -> Home {
+pub(crate) fn home() -> Home {
     let home = Home::recorded("small");
     replay(&home, &["--until", HEIGHT, "--snapshot-at", HEIGHT]);
     home
 }
 
-fn state(home: &Home) -> PathBuf {
+pub(crate) fn state(home: &Home) -> PathBuf {
     home.path().join("data/state_commit")
 }
 
@@ -47,15 +47,15 @@ fn damage(home: &Home) {
     patient.finish().expect("writes");
 }
 
-fn dry(home: &Home) -> Ended {
+pub(crate) fn dry(home: &Home) -> Ended {
     run(&["reconcile", "--home", home.text(), "--output", "json"])
 }
 
-fn apply(home: &Home, more: &[&str]) -> Ended {
+pub(crate) fn apply(home: &Home, more: &[&str]) -> Ended {
     run(&[&["reconcile", "--home", home.text(), "--output", "json", "--apply"], more].concat())
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
 }
 
