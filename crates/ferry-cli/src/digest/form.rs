@@ -158,6 +158,9 @@ impl Report for DigestForm {
             ("rows", units::count(self.rows)),
             ("digest", self.digest.clone()),
         ]);
+        if self.modules.is_empty() {
+            return facts;
+        }
         let modules =
             self.modules.iter().map(|module| [module.module.clone(), module.digest.clone(), units::count(module.rows)]);
         let mut text = format!("{facts}\n{}", table::figures(["module", "digest", "rows"], modules));
