@@ -1,6 +1,9 @@
 //! Leading a chain through its modes: nodes that were opened again, or asked twice, take every step with the others.
 
-use ferry::{ErrorKind, KvPair, Mode, NamedChangeSet, Node, Options};
+use std::ops::ControlFlow;
+
+use ferry::drive::{Controls, Drive, drive};
+use ferry::{Error, ErrorKind, KvPair, Metrics, Mode, NamedChangeSet, Node, Options};
 
 const MODULES: [&str; 3] = ["acc", "bank", "evm"];
 
@@ -66,4 +69,17 @@ fn the_steps_end_at_the_goal_and_do_not_go_back() {
     node.apply(Vec::new()).expect("a flush");
     let error = node.step_towards(Mode::FlatkvOnly).expect_err("in the middle of a block");
     assert_eq!(error.kind(), ErrorKind::Input);
+}
+
+#[test]
+fn a_drive_into_a_migration_is_refused_before_a_block_is_made() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut node = open(home.path());
+    for into in [Mode::MigrateEvm, Mode::MigrateAllButBank, Mode::MigrateBank] {
+        let asked = Drive { to: into, interval: None, blocks_max: Some(1), rests: false };
+        let refused = drive(&mut node, &asked, &Controls::new(2), &Metrics::new(), &mut |_| ControlFlow::Continue(()));
+        let refused = refused.expect_err("keys still move in it");
+        assert!(matches!(refused, Error::DriveTarget { mode } if mode == into), "{refused}");
+    }
+    assert_eq!(node.height(), 0);
 }
