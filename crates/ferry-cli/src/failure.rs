@@ -82,8 +82,8 @@ impl Failure {
             Self::HomeMissing { .. }
             | Self::HomeWithoutState { .. }
             | Self::TooSmall { .. }
-            | Self::KeysWithoutBatch => Exit::Usage,
-            Self::NotADigest { .. }
+            | Self::KeysWithoutBatch
+            | Self::NotADigest { .. }
             | Self::NotAJournal { .. }
             | Self::NotAPlan { .. }
             | Self::JournalsApart { .. }

@@ -82,6 +82,14 @@ impl FromStr for Assignment {
     }
 }
 
+/// Keys that a block moves where no flag says: those of the settings, or 1 000 where they say none.
+pub(crate) fn batch_keys(options: &Options) -> u64 {
+    match options.batch.keys {
+        0 => 1_000,
+        keys => keys,
+    }
+}
+
 impl NodeArgs {
     /// How the node at this home is opened.
     ///

@@ -24,11 +24,11 @@ pub(crate) use discard::UnfinishedForm;
 
 /// Make an exported state the state of a home, whole or not at all.
 ///
-/// Without --apply it says what is in the export and reads every chunk, and changes nothing. The home may be empty; a state that it has is replaced. The node must
-/// not be running. Every chunk is checked, all hashes are computed from what is in them, and the result is compared with
-/// the app hash before anything is replaced. Name the app hash that the chain has for that height: without it the export is
-/// only held against itself. An import that was interrupted goes on behind the last chunk that was taken; one that nobody goes
-/// on with is given up by --discard.
+/// Without --apply it says what is in the export and reads every chunk, and changes nothing. The home may be empty; a state
+/// that it has is replaced. The node must not be running. Every chunk is checked, all hashes are computed from what is in
+/// them, and the result is compared with the app hash before anything is replaced. Name the app hash that the chain has for
+/// that height: without it the export is only held against itself. An import that was interrupted goes on behind the last
+/// chunk that was taken; one that nobody goes on with is given up by --discard.
 #[derive(Debug, clap::Args)]
 #[command(
     after_long_help = "Example:\n  ferry import --home DIR --from /backup/state           says what is in it\n  ferry import --home DIR --from /backup/state --apply\n  ferry import --home DIR --discard                      says what an interrupted import has left\n  ferry import --home DIR --discard --apply"

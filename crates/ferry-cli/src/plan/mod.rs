@@ -19,13 +19,10 @@ use crate::goal::Goal;
 use crate::home;
 use crate::output::{self, Output};
 use crate::progress::Progress;
-use crate::settings::NodeArgs;
+use crate::settings::{NodeArgs, batch_keys};
 use crate::signals::Signals;
 
 use report::PlanReport;
-
-/// Keys of a block where neither a flag nor the settings say.
-const BATCH_KEYS: u64 = 1_000;
 
 /// Say how much a migration of this home would move, how long it would take, how much room it needs, and what speaks against.
 ///
@@ -112,8 +109,7 @@ pub(crate) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Res
 
 fn plan(args: &Args, options: &Options, threads: usize, signals: &Signals) -> anyhow::Result<PlanReport> {
     let home = &args.node.home;
-    let set = Some(options.batch.keys).filter(|keys| *keys > 0).unwrap_or(BATCH_KEYS);
-    let batch_keys = args.batch_keys.map_or(set, NonZeroU64::get);
+    let batch_keys = args.batch_keys.map_or_else(|| batch_keys(options), NonZeroU64::get);
     let scratch = if args.no_sample || args.rehearse.is_some() { None } else { Some(Place::make(args)?) };
     let terms = Terms {
         batch_keys,

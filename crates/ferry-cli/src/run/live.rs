@@ -13,14 +13,13 @@ use serde::Serialize;
 use crate::exit::Exit;
 use crate::home::{self, DiskSizes};
 use crate::output::{self, Output, Report};
+use crate::settings::batch_keys;
 use crate::signals::Signals;
 use crate::status_line::StatusLine;
 use crate::{table, units};
 
 use super::Args;
 
-/// Keys that a block moves if neither the command nor the settings say otherwise.
-const BATCH_KEYS: u64 = 1_000;
 /// How often sizes on disk are measured: a walk over some hundred files.
 const SAMPLE_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -48,8 +47,7 @@ struct RunReport {
 pub(super) fn run(args: &Args, output: Output, signals: &Signals) -> anyhow::Result<Exit> {
     output::note("run: makes blocks of its own; a node of a living chain must not be driven so, it would part from it");
     let mut options = args.node.options()?;
-    let set = Some(options.batch.keys).filter(|keys| *keys > 0);
-    options.batch.keys = args.batch_keys.or(set).unwrap_or(BATCH_KEYS);
+    options.batch.keys = args.batch_keys.unwrap_or_else(|| batch_keys(&options));
     let controls = Arc::new(Controls::new(options.batch.keys));
     let metrics = Arc::new(Metrics::new());
     options.observer = metrics.clone();
