@@ -31,6 +31,8 @@ mod avx512;
 mod compress;
 mod element;
 mod kernel;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 mod probe;
 mod state;
 
