@@ -11,6 +11,8 @@ const LEFT: f64 = 84.0;
 const RIGHT: f64 = 44.0;
 const TOP: f64 = 102.0;
 const BOTTOM: f64 = 62.0;
+/// From the words of one mark to those of the next.
+const WORDS_APART: f64 = 13.0;
 /// Where the legend's first line stands, and how far below it the next one.
 const LEGEND: f64 = 60.0;
 const LEGEND_LINE: f64 = 20.0;
@@ -94,8 +96,9 @@ impl Plot {
         );
         self.legend(&mut svg);
         self.axes(&mut svg, &x, &y);
+        let mut from = f64::MIN;
         for mark in &self.marks {
-            across(&mut svg, mark, &x);
+            from = across(&mut svg, mark, &x, from);
         }
         for (number, series) in self.series.iter().enumerate() {
             self.line(&mut svg, number, series, &x, &y);
@@ -169,14 +172,17 @@ impl Plot {
     }
 }
 
-/// A line across the picture.
-fn across(svg: &mut String, mark: &Mark, x: &Ruler) {
-    let Some(at) = x.place(mark.at).map(along) else { return };
+/// A line across the picture, and its words beside it; where others stand there, behind them, from `from` on. Returns where
+/// the next words may stand.
+fn across(svg: &mut String, mark: &Mark, x: &Ruler, from: f64) -> f64 {
+    let Some(at) = x.place(mark.at).map(along) else { return from };
     let (bottom, what) = (HEIGHT - BOTTOM, escaped(&mark.what));
     add(svg, format_args!(r#"<path class="mark" d="M{at:.1} {TOP} V{bottom}" stroke-dasharray="2 3"/>"#));
-    let turned = format!("translate({at:.1} {bottom}) rotate(-90)");
+    let place = at.max(from);
+    let turned = format!("translate({place:.1} {bottom}) rotate(-90)");
     add(svg, format_args!(r#"<text class="word" transform="{turned}" dx="4" dy="-4" font-size="11">{what}</text>"#));
     svg.push('\n');
+    place + WORDS_APART
 }
 
 /// A line's own mark: a disc, a square, a triangle, a diamond.
@@ -229,6 +235,17 @@ mod tests {
             assert!(svg.contains(part), "{part} is missing in {svg}");
         }
         assert!(svg.contains(r#"points="84.0,398.0 816.0,102.0""#), "{svg}");
+    }
+
+    #[test]
+    fn words_of_marks_at_one_place_stand_side_by_side() {
+        let mark = |at, what: &str| Mark { at, what: what.to_owned() };
+        let marks = vec![mark(5.0, "one"), mark(5.0, "two"), mark(10.0, "three")];
+        let svg = Plot { marks, ..plot(vec![(0.0, 10.0), (10.0, 100.0)]) }.svg();
+        for (place, what) in [("450.0", "one"), ("463.0", "two"), ("816.0", "three")] {
+            let word = svg.lines().find(|line| line.contains(what)).expect("its words");
+            assert!(word.contains(&format!("translate({place} ")), "{word}");
+        }
     }
 
     #[test]
