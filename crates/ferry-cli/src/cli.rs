@@ -24,8 +24,8 @@ use crate::{
     after_long_help = "\
 Example:
   ferry plan --home DIR --batch-keys 1000 --block-time 400ms   is it safe, how long, how much room
-  ferry run --home DIR --to all --batch-keys 1000              the whole migration; ferry top watches it
-  ferry verify --home DIR                                      nothing is lost, and every hash is right"
+  ferry run --home DIR --to all --batch-keys 1000              the whole migration
+  ferry verify --home DIR                                      that nothing is lost"
 )]
 pub(crate) struct Cli {
     /// The form of what stands on stdout.
