@@ -75,6 +75,9 @@ mod tests {
                 assert!(snapshots.len() <= 5 + recent, "every={every} retained={retained}: {snapshots:?}");
                 let from = snapshots[0];
                 assert!(from <= retain_from.max(every), "every={every}: version {retain_from} has only {snapshots:?}");
+                let late = retain_from.saturating_sub(from);
+                let late_max = retained / 2 + (recent as u64 + 2) * every;
+                assert!(late <= late_max, "every={every}: the log is kept from {from}, needed from {retain_from}");
                 assert!(newest.iter().all(|version| snapshots.contains(version)), "every={every}: {snapshots:?}");
             }
         }
