@@ -89,13 +89,13 @@ fn combine_plain(limbs: &mut [u16; LIMBS], root: &Input, sign: Sign) {
             let outputs = outputs::<BLOCKS>(root, counter);
             for (row, output) in rows.iter_mut().zip(outputs.as_flattened()) {
                 let row: &mut Row = row;
-                combine_lanes::<{ 2 * BLOCKS }>(&mut row.as_chunks_mut().0[part], output, sign);
+                combine_lanes(&mut row.as_chunks_mut().0[part], output, sign);
             }
         }
     }
 }
 
-fn combine_lanes<const N: usize>(limbs: &mut [u16; N], lanes: &[u32; 8], sign: Sign) {
+fn combine_lanes(limbs: &mut [u16; 16], lanes: &[u32; 8], sign: Sign) {
     let lanes: [[u16; 2]; 8] = pulp::cast(*lanes);
     for (limb, half) in limbs.iter_mut().zip(lanes.as_flattened()) {
         *limb = match sign {

@@ -1,9 +1,9 @@
 //! Reading a log from front to back: where entries start, whether versions and indices follow each other, and where a torn
 //! end begins.
 //!
-//! Of every entry the length and the version are read. Entries of the last segment, which a crash can have torn, are read whole
-//! and compared with their seals; those without one are decoded. What is wrong is torn, and no error, when nothing valid follows it in the last segment, or when it lies
-//! behind what is known to be on disk.
+//! Of every entry the length and the version are read. Entries of the last segment, which a crash can have torn, are read
+//! whole and compared with their seals; those without one are decoded. What is wrong is torn, and no error, when nothing
+//! valid follows it in the last segment, or when it lies behind what is known to be on disk.
 
 use std::fs::File;
 use std::io;
