@@ -50,8 +50,12 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Deletes a removed store at once; none is fine too.
+/// Deletes a removed store at once; none is fine too. Its name is made durable first: a power cut must not give it back the
+/// one that it had, with half of its files.
 pub(crate) fn delete_now(away: &Path) -> io::Result<()> {
+    if away.exists() {
+        sync_parent(away)?;
+    }
     match fs::remove_dir_all(away) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -75,8 +79,9 @@ struct Stop {
 }
 
 impl Reclaim {
-    /// Deletes `away` in the background.
+    /// Deletes `away` in the background, its name made durable first as by [`delete_now`].
     pub(crate) fn start(&self, away: PathBuf) -> io::Result<()> {
+        sync_parent(&away)?;
         let stop = Arc::clone(&self.0.stop);
         let thread = thread::Builder::new().name("ferry-reclaim".to_owned()).spawn(move || {
             if let Err(error) = delete_slowly(&away, &stop, &|file| fs::remove_file(file)) {

@@ -236,6 +236,8 @@ fn remove_leftover(dir: &Path) -> Result<()> {
         return Err(FlatKvError::Foreign { path: dir.to_owned(), seen: dir.join(stranger) });
     }
     let away = dir.with_extension("removed");
+    // Makes durable that an interrupted removal renamed it: a power cut must not bring it back with half of its files.
+    create_dir(dir)?;
     match fs::remove_dir_all(&away) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error("remove", &away, error)),
         _ => {}

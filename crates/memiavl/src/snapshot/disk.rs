@@ -68,12 +68,16 @@ pub(crate) fn remove_temporary(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes the directory, link or file at `path`, if there is one.
+/// Removes the directory, link or file at `path`, if there is one. A directory's name is made durable first: it may have been
+/// renamed to it, and a power cut must not give it back the name that it had with half of its files.
 pub(crate) fn remove_leftover(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error).doing(Doing::Read, path),
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path).doing(Doing::Remove, path),
+        Ok(found) if found.is_dir() => {
+            path.parent().map_or(Ok(()), sync_dir)?;
+            fs::remove_dir_all(path).doing(Doing::Remove, path)
+        }
         Ok(_) => fs::remove_file(path).doing(Doing::Remove, path),
     }
 }

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use crossbeam_channel::{Receiver, bounded};
+use ferry::Home;
+use memiavl_iter::{Snapshot, list_snapshots};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -330,13 +332,15 @@ impl Rig<'_> {
     }
 }
 
-/// Opens a home that a crash has left; compares; goes on to the end of the life if `finishes`. A panic is an error.
+/// Opens a home that a crash has left; compares; looks at each snapshot that memiavl has kept, for a rollback may need it; goes
+/// on to the end of the life if `finishes`. A panic is an error.
 pub(crate) fn check_home(script: &Script, home: &Path, goals: &[Goal], finishes: bool) -> Result<usize> {
     let check = || -> Result<usize> {
         let states: Vec<usize> = goals.iter().map(|goal| goal.state).collect();
         let actor = Actor::open(home, &script.saved, &script.life).context("opening")?;
         let state = script.recognise(actor.node()?, &states)?;
         let goal = goals.iter().find(|goal| goal.state == state).context("no goal of this state")?;
+        open_snapshots(&Home::locate(home)).context("a snapshot of memiavl")?;
         if finishes {
             script.finish(actor, goal.step)?;
         } else {
@@ -345,6 +349,16 @@ pub(crate) fn check_home(script: &Script, home: &Path, goals: &[Goal], finishes:
         Ok(state)
     };
     catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| Err(anyhow!(words(&*panic))))
+}
+
+/// Opens all snapshots of a home's memiavl, if it has one.
+fn open_snapshots(home: &Home) -> Result<()> {
+    if home.memiavl().exists() {
+        for (_, dir) in list_snapshots(home.memiavl())? {
+            Snapshot::open(&dir)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a panic said.
@@ -360,6 +374,9 @@ pub(crate) fn choices(moment: &Moment, seed: u64, subsets: u64) -> Vec<Survivors
         return choices;
     }
     choices.push(Survivors::All);
+    if moment.disk.has_pending_rename() {
+        choices.push(Survivors::Unrenamed);
+    }
     if let Some(length) = moment.disk.last_write_bytes() {
         let torn = [1, 512, 4096, length.saturating_sub(1)].into_iter().filter(|bytes| (1..length).contains(bytes));
         let mut torn: Vec<usize> = torn.collect();

@@ -54,6 +54,13 @@ pub(crate) struct PendingName {
     pub(crate) changes: Vec<(Ino, String, Option<Ino>)>,
 }
 
+impl PendingName {
+    /// One name was taken and another given in one.
+    pub(crate) fn is_rename(&self) -> bool {
+        self.changes.len() > 1
+    }
+}
+
 /// Whose a file is, as far as it matters here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
@@ -387,6 +394,21 @@ mod tests {
         }
         assert_eq!(names(Survivors::None), ["a", "b"]);
         assert_eq!(names(Survivors::All), ["a"]);
+    }
+
+    #[test]
+    fn a_lost_rename_gives_the_name_back_without_what_was_removed_since() {
+        let dir = |ino, path: &str| Op::Create { ino, is_dir: true, path: path.to_owned() };
+        let sync_dir = |ino| Op::Sync { ino, is_dir: true, thread: 1 };
+        let made = [dir(5, "snapshot"), create(7, "snapshot/a"), create(8, "snapshot/b"), sync_dir(5), sync(ROOT)];
+        let removed = [rename(5, "snapshot", "tmp"), Op::Unlink { path: "tmp/a".to_owned() }];
+        let names = |ops: &[Op]| {
+            let files = files(&disk(ops), Survivors::Unrenamed);
+            files.into_iter().map(|(path, _)| path).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[made.as_slice(), &removed].concat()), ["snapshot/b"]);
+        let synced = [made.as_slice(), &removed[..1], &[sync(ROOT)], &removed[1..]].concat();
+        assert_eq!(names(&synced), ["tmp/b"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! none          nothing that was not synced
 //! all           all of it: also what the death of the process alone leaves
+//! unrenamed     all of it but the renames, and what happened to their names since
 //! torn:BYTES    all of it, of the last write only the first BYTES
 //! random:SEED   a subset drawn from SEED, in one of the styles below
 //! ```
@@ -25,6 +26,7 @@ const PAGE_BYTES: usize = 4096;
 pub(crate) enum Survivors {
     None,
     All,
+    Unrenamed,
     Torn { bytes: usize },
     Random { seed: u64 },
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Survivors {
         match self {
             Self::None => f.write_str("none"),
             Self::All => f.write_str("all"),
+            Self::Unrenamed => f.write_str("unrenamed"),
             Self::Torn { bytes } => write!(f, "torn:{bytes}"),
             Self::Random { seed } => write!(f, "random:{seed}"),
         }
@@ -47,9 +50,10 @@ impl FromStr for Survivors {
         Ok(match text.split_once(':') {
             None if text == "none" => Self::None,
             None if text == "all" => Self::All,
+            None if text == "unrenamed" => Self::Unrenamed,
             Some(("torn", bytes)) => Self::Torn { bytes: bytes.parse().context("bytes of a torn write")? },
             Some(("random", seed)) => Self::Random { seed: seed.parse().context("a seed")? },
-            _ => bail!("no such survivors: expected none, all, torn:BYTES, random:SEED, got {text}"),
+            _ => bail!("no such survivors: expected none, all, unrenamed, torn:BYTES, random:SEED, got {text}"),
         })
     }
 }
@@ -112,6 +116,7 @@ impl<'d> Choice<'d> {
         match (self.survivors, self.style) {
             (Survivors::None, _) => false,
             (Survivors::All | Survivors::Torn { .. }, _) => true,
+            (Survivors::Unrenamed, _) => !pending.is_rename(),
             (Survivors::Random { .. }, Style::Prefix) => pending.at <= self.cut,
             (Survivors::Random { .. }, Style::Names | Style::Both) => self.random.random_bool(self.keep),
             (Survivors::Random { .. }, Style::Bytes | Style::Lengths | Style::Pages) => true,
@@ -141,9 +146,8 @@ impl<'d> Choice<'d> {
                 {
                     op.apply_torn(&mut bytes, torn);
                 }
-                (Survivors::All | Survivors::Torn { .. }, _) | (Survivors::Random { .. }, Style::Names) => {
-                    op.apply(&mut bytes);
-                }
+                (Survivors::All | Survivors::Unrenamed | Survivors::Torn { .. }, _)
+                | (Survivors::Random { .. }, Style::Names) => op.apply(&mut bytes),
                 (Survivors::Random { .. }, Style::Prefix) if *at > self.cut => {}
                 (Survivors::Random { .. }, Style::Prefix) => op.apply(&mut bytes),
                 (Survivors::Random { .. }, Style::Bytes | Style::Both) => {
@@ -183,6 +187,11 @@ impl Disk {
         let open =
             |body: &crate::disk::Body| matches!(body, crate::disk::Body::File { pending, .. } if !pending.is_empty());
         !self.names.is_empty() || self.inodes.values().any(open)
+    }
+
+    /// Whether a rename is not synced.
+    pub(crate) fn has_pending_rename(&self) -> bool {
+        self.names.iter().any(PendingName::is_rename)
     }
 
     /// The length of the last operation's bytes, if that was a write.
@@ -233,9 +242,13 @@ mod tests {
 
     #[test]
     fn survivors_are_read_as_they_are_written() {
-        for survivors in
-            [Survivors::None, Survivors::All, Survivors::Torn { bytes: 4096 }, Survivors::Random { seed: 17 }]
-        {
+        for survivors in [
+            Survivors::None,
+            Survivors::All,
+            Survivors::Unrenamed,
+            Survivors::Torn { bytes: 4096 },
+            Survivors::Random { seed: 17 },
+        ] {
             assert_eq!(survivors.to_string().parse::<Survivors>().expect("readable"), survivors);
         }
         assert!("torn".parse::<Survivors>().is_err());
