@@ -140,14 +140,14 @@ impl World {
 
     /// Sends a transaction of the authority until it is in a block.
     fn decide(&mut self, action: Action) -> Result<()> {
-        let nonce = self.any(|node| load::nonce(node, AUTHORITY))?;
+        let nonce = self.highest(|node| load::nonce(node, AUTHORITY))?;
         let tx = Tx { sender: AUTHORITY, nonce, action }.to_bytes();
         let until = Instant::now() + FROZEN;
         while Instant::now() < until {
             self.any(|node| node.send(&tx))?;
             let again = Instant::now() + SEND_AGAIN;
             while Instant::now() < again {
-                if self.any(|node| load::nonce(node, AUTHORITY))? > nonce {
+                if self.highest(|node| load::nonce(node, AUTHORITY))? > nonce {
                     return Ok(());
                 }
                 thread::sleep(LOOK_EVERY);
@@ -205,7 +205,9 @@ impl World {
     /// Waits so long until one node has stored the block that the others are at.
     pub(crate) fn wait_node_for(&mut self, index: usize, patience: Duration) -> Result<()> {
         let others = self.nodes.iter().filter(|node| node.index != index && node.is_running());
-        let target = others.filter_map(|node| node.rpc().height().ok()).max().unwrap_or(1);
+        // What was seen last counts too: the others may be down, and then nobody else says how far they were.
+        let seen = self.samples.last().map_or(1, |sample| sample.height);
+        let target = others.filter_map(|node| node.rpc().height().ok()).fold(seen, u64::max);
         self.wait_height(index, target, patience)
     }
 
@@ -248,6 +250,13 @@ impl World {
     /// Transactions that nodes have taken from the load.
     pub(crate) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// The highest answer of the running nodes: one that lags says less.
+    fn highest(&self, ask: impl Fn(Rpc) -> Result<u64>) -> Result<u64> {
+        let one = self.any(&ask)?;
+        let running = self.nodes.iter().filter(|node| node.is_running());
+        Ok(running.filter_map(|node| ask(node.rpc()).ok()).fold(one, u64::max))
     }
 
     /// Asks the running nodes in turn until one answers.
@@ -297,7 +306,7 @@ impl World {
         let headers = running.iter().map(|index| Ok((*index, self.nodes[*index].rpc().headers(last)?)));
         let headers = headers.collect::<Result<_>>()?;
         // The newest height of any node is taken last: blocks behind it are empty of load.
-        let newest = self.any(Rpc::height)?;
+        let newest = self.highest(|node| node.height())?;
         let blocks = (1..=newest).map(|height| self.any(|node| node.txs(height))).collect::<Result<_>>()?;
         for index in &running {
             // One that was started a moment ago goes from block to block of its peers before it takes part.
