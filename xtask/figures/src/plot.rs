@@ -13,6 +13,8 @@ const TOP: f64 = 102.0;
 const BOTTOM: f64 = 62.0;
 /// From the words of one mark to those of the next.
 const WORDS_APART: f64 = 13.0;
+/// How far from its line they may stand.
+const WORDS_AWAY_MAX: f64 = 3.0 * WORDS_APART;
 /// Where the legend's first line stands, and how far below it the next one.
 const LEGEND: f64 = 60.0;
 const LEGEND_LINE: f64 = 20.0;
@@ -172,14 +174,18 @@ impl Plot {
     }
 }
 
-/// A line across the picture, and its words beside it; where others stand there, behind them, from `from` on. Returns where
-/// the next words may stand.
+/// A line across the picture, and its words beside it; where others stand there, behind them, from `from` on. Words that would
+/// stand too far from their line are shown by who points at it. Returns where the next words may stand.
 fn across(svg: &mut String, mark: &Mark, x: &Ruler, from: f64) -> f64 {
     let Some(at) = x.place(mark.at).map(along) else { return from };
-    let (bottom, what) = (HEIGHT - BOTTOM, escaped(&mark.what));
-    add(svg, format_args!(r#"<path class="mark" d="M{at:.1} {TOP} V{bottom}" stroke-dasharray="2 3"/>"#));
-    let place = at.max(from);
+    let (bottom, what, place) = (HEIGHT - BOTTOM, escaped(&mark.what), at.max(from));
+    let line = format!(r#"class="mark" d="M{at:.1} {TOP} V{bottom}" stroke-dasharray="2 3""#);
+    if place - at > WORDS_AWAY_MAX {
+        add(svg, format_args!("<path {line}><title>{what}</title></path>\n"));
+        return from;
+    }
     let turned = format!("translate({place:.1} {bottom}) rotate(-90)");
+    add(svg, format_args!("<path {line}/>"));
     add(svg, format_args!(r#"<text class="word" transform="{turned}" dx="4" dy="-4" font-size="11">{what}</text>"#));
     svg.push('\n');
     place + WORDS_APART
@@ -246,6 +252,15 @@ mod tests {
             let word = svg.lines().find(|line| line.contains(what)).expect("its words");
             assert!(word.contains(&format!("translate({place} ")), "{word}");
         }
+    }
+
+    #[test]
+    fn words_for_which_there_is_no_room_are_kept_with_their_line() {
+        let marks: Vec<_> = (0..60).map(|number| Mark { at: 10.0, what: format!("kill {number}") }).collect();
+        let svg = Plot { marks, ..plot(vec![(0.0, 10.0), (10.0, 100.0)]) }.svg();
+        assert_eq!(svg.matches(r#"class="mark" d="#).count(), 60, "each has a line");
+        assert_eq!(svg.matches(r#"class="word" transform"#).count(), 4, "as many words as have room");
+        assert!(svg.contains("<title>kill 4</title>") && svg.contains("<title>kill 59</title>"));
     }
 
     #[test]
