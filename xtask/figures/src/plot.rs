@@ -153,7 +153,7 @@ impl Plot {
         let (x, y) = (escaped(&self.x.label), escaped(&self.y.label));
         add(svg, format_args!(r#"<text class="ink" x="{middle}" y="{base}" text-anchor="middle">{x}</text>"#));
         let middle = f64::midpoint(TOP, bottom);
-        let turned = format!("translate(18 {middle}) rotate(-90)");
+        let turned = format!("translate(12 {middle}) rotate(-90)");
         add(svg, format_args!(r#"<text class="ink" transform="{turned}" text-anchor="middle">{y}</text>"#));
         svg.push('\n');
     }
