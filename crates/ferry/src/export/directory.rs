@@ -15,6 +15,7 @@ use crate::export::chunk::decode;
 use crate::export::manifest::Manifest;
 use crate::export::source::Source;
 use crate::export::write::{ExportProgress, ExportReport, MANIFEST, at, chunk_path, export, read_if_there};
+use crate::reclaim;
 
 const HEIGHT_DIGITS: usize = 20;
 
@@ -140,11 +141,12 @@ impl Exports {
         let kept = &whole[whole.len().saturating_sub(keep)..];
         for height in self.heights()?.into_iter().filter(|height| height <= highest && !kept.contains(height)) {
             let dir = self.place(height);
-            // Without its manifest first, so that what a crash leaves is no export.
+            // Without its manifest first, and durably, so that what a crash leaves is no export.
             match fs::remove_file(dir.join(MANIFEST)) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(at("remove", &dir)(error)),
-                _ => fs::remove_dir_all(&dir).map_err(at("remove", &dir))?,
+                _ => reclaim::sync_dir(&dir).map_err(at("sync", &dir))?,
             }
+            fs::remove_dir_all(&dir).map_err(at("remove", &dir))?;
         }
         Ok(())
     }
