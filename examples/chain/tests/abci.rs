@@ -45,10 +45,10 @@ impl Engine {
     }
 
     fn ask(&mut self, request: Request) -> Response {
-        for value in [request, Request::Flush(RequestFlush {})] {
-            let message = abci::Request { value: Some(value) }.encode_length_delimited_to_vec();
-            self.0.write_all(&message).expect("sent");
-        }
+        let messages = [request, Request::Flush(RequestFlush {})]
+            .map(|value| abci::Request { value: Some(value) }.encode_length_delimited_to_vec());
+        // Sent as one: behind an exception the app hangs up, and may have done so before a second one was sent.
+        self.0.write_all(&messages.concat()).expect("sent");
         let answer = self.read();
         if !matches!(answer, Response::Exception(_)) {
             assert!(matches!(self.read(), Response::Flush(_)));
