@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use beside::beside;
-use changeset::{ChangelogEntry, Hash, NamedChangeSet};
+use beside::{beside, each};
+use changeset::{ChangelogEntry, Hash, KvPair, NamedChangeSet};
 use memiavl_iter::Snapshot;
 
 use crate::error::{Error, Result};
-use crate::tree::{Tree, Unhashed, narrow, next_version};
+use crate::tree::{FailedAt, Tree, Unhashed, narrow, next_version};
 
 /// Fewer changes than this are not worth a thread: starting one took as long as some 30 of them, before
 /// there was a pool.
@@ -119,10 +119,7 @@ impl Forest {
     pub(crate) fn roots(&mut self) -> Result<Vec<Hash>> {
         let mut parts: Vec<_> = self.trees.iter_mut().flat_map(|named| named.tree.unhashed_parts()).collect();
         if parts.len() >= PARTS_MIN {
-            let half = parts.len() / 2;
-            let (here, there) = parts.split_at_mut(half);
-            let (here, there) = beside(true, || hash_each(here), || hash_each(there));
-            here.and(there)?;
+            each(parts.iter_mut(), Unhashed::hash).into_iter().collect::<Result<()>>()?;
         }
         self.trees.iter_mut().map(|named| named.tree.root_hash()).collect()
     }
@@ -153,7 +150,7 @@ impl Forest {
 
     /// Replays entries of which the first alone may have upgrades. An error comes with the place of the first entry that has
     /// one.
-    fn replay_together(&mut self, entries: &[ChangelogEntry]) -> std::result::Result<(), (usize, Error)> {
+    fn replay_together(&mut self, entries: &[ChangelogEntry]) -> std::result::Result<(), FailedAt> {
         let fits = |(entry, version): &(&ChangelogEntry, u64)| entry.version.cast_unsigned() == *version;
         let in_turn = entries.iter().zip(self.next_version()..).take_while(fits).count();
         let (in_turn, others) = entries.split_at(in_turn);
@@ -177,11 +174,9 @@ impl Forest {
     }
 
     /// Takes every tree through the changes of `entries`, and the version with them.
-    fn replay_trees(&mut self, entries: &[ChangelogEntry]) -> std::result::Result<(), (usize, Error)> {
-        let pairs = |name: &str| -> usize {
-            let sets = entries.iter().flat_map(|entry| &entry.changesets).filter(|set| set.name == name);
-            sets.map(|set| set.pairs().len()).sum()
-        };
+    fn replay_trees(&mut self, entries: &[ChangelogEntry]) -> std::result::Result<(), FailedAt> {
+        let pairs =
+            |name: &str| -> usize { entries.iter().flat_map(|entry| changes_of(entry, name)).map(<[_]>::len).sum() };
         let mut trees: Vec<_> = self.trees.iter_mut().map(|named| (pairs(&named.name), named)).collect();
         trees.sort_by_key(|(pairs, _)| std::cmp::Reverse(*pairs));
         // The largest first, each to whom has less to do.
@@ -213,20 +208,17 @@ fn apply_each(changed: &mut [(Vec<&NamedChangeSet>, &mut Tree)]) -> Result<()> {
     Ok(())
 }
 
-fn replay_each(trees: Vec<&mut NamedTree>, entries: &[ChangelogEntry]) -> std::result::Result<(), (usize, Error)> {
+fn replay_each(trees: Vec<&mut NamedTree>, entries: &[ChangelogEntry]) -> std::result::Result<(), FailedAt> {
     let one = |named: &mut NamedTree| {
-        for (at, entry) in entries.iter().enumerate() {
-            let mut sets = entry.changesets.iter().filter(|set| *set.name == *named.name);
-            let applied = sets.try_for_each(|set| named.tree.apply(set.pairs()));
-            applied.and_then(|()| named.tree.advance()).map_err(|error| (at, error))?;
-        }
-        Ok(())
+        let sets = |entry| changes_of(entry, &named.name).collect();
+        named.tree.replay(&entries.iter().map(sets).collect::<Vec<_>>())
     };
     // All of them, whatever one says: the first entry that does not fit may be another tree's.
     let failed = trees.into_iter().filter_map(|named| one(named).err()).min_by_key(|(at, _)| *at);
     failed.map_or(Ok(()), Err)
 }
 
-fn hash_each(parts: &mut [Unhashed<'_>]) -> Result<()> {
-    parts.iter_mut().try_for_each(Unhashed::hash)
+/// The entry's changes to the tree `name`.
+fn changes_of<'e>(entry: &'e ChangelogEntry, name: &str) -> impl Iterator<Item = &'e [KvPair]> {
+    entry.changesets.iter().filter(move |set| set.name == name).map(NamedChangeSet::pairs)
 }

@@ -4,18 +4,18 @@
 use std::sync::mpsc::{channel, sync_channel};
 use std::{iter, mem, thread};
 
-use bytes::Bytes;
 use changeset::{AppHash, ChangelogEntry, SealedEntry};
 
 use crate::changelog::Log;
 use crate::error::{Error, Result};
 use crate::multitree::Forest;
 
-/// Entries are taken together up to so many bytes, and one more: three such pieces are in memory. A piece is then some
-/// thirty milliseconds' work, against which starting a thread is nothing.
-const PIECE_BYTES: u64 = 1 << 20;
-/// Small entries take more memory than their bytes.
+/// Entries are taken together up to so many bytes, and one more: three such pieces are in memory.
+/// The more, the fewer walks down the trees: of 9 MiB in all, pieces of 8, 4, 2 and 1 MiB took 260, 270, 290 and 300 ms.
+const PIECE_BYTES: u64 = 8 << 20;
+/// Small entries and changes take more memory than their bytes: a change some seventy.
 const PIECE_ENTRIES: usize = 256;
+const PIECE_PAIRS: usize = 1 << 17;
 
 /// Entries that follow one another.
 struct Piece {
@@ -79,11 +79,12 @@ pub(crate) fn replay(
 /// Reads entries from version `next` on.
 fn read(log: &Log, next: &mut u64, until: u64) -> Piece {
     let mut piece = Piece { entries: Vec::new(), sealed: None, error: None };
-    let mut bytes = 0;
-    while *next <= until && bytes < PIECE_BYTES && piece.entries.len() < PIECE_ENTRIES {
+    let (mut bytes, mut pairs) = (0, 0);
+    while *next <= until && bytes < PIECE_BYTES && pairs < PIECE_PAIRS && piece.entries.len() < PIECE_ENTRIES {
         match log.opened_in_place(*next) {
             Ok(Some((SealedEntry { entry, app_hash }, length))) => {
-                piece.entries.push(with_own_sets(entry));
+                pairs += entry.changesets.iter().map(|set| set.pairs().len()).sum::<usize>();
+                piece.entries.push(entry);
                 piece.sealed = app_hash;
                 bytes += length;
             }
@@ -96,15 +97,4 @@ fn read(log: &Log, next: &mut u64, until: u64) -> Piece {
         *next += 1;
     }
     piece
-}
-
-/// The entry with keys and values of its own where the tree keeps them. A leaf that held a slice of the entry would hold all
-/// of it, and that of a key which leaves is needed but once.
-fn with_own_sets(mut entry: ChangelogEntry) -> ChangelogEntry {
-    let pairs = entry.changesets.iter_mut().flat_map(|set| &mut set.changeset.pairs);
-    for pair in pairs.filter(|pair| !pair.delete) {
-        pair.key = Bytes::copy_from_slice(&pair.key);
-        pair.value = Bytes::copy_from_slice(&pair.value);
-    }
-    entry
 }

@@ -4,10 +4,9 @@
 use std::sync::Arc;
 
 use beside::beside;
-use bytes::Bytes;
 
 use crate::error::{Error, Result};
-use crate::tree::node::{At, Base, Body, MemBranch, MemNode, NodeKey, NodeRef};
+use crate::tree::node::{At, Base, Body, LeafValue, MemBranch, MemNode, NodeKey, NodeRef};
 
 /// A change under way.
 pub(crate) struct Edit<'t> {
@@ -17,14 +16,22 @@ pub(crate) struct Edit<'t> {
     version: u32,
     /// How much more memory the tree's nodes take, in bytes.
     grown: i64,
-    /// Whether parts of the tree may be changed on another thread.
-    may_part: bool,
 }
 
 impl<'t> Edit<'t> {
     /// A change that nodes of `version` come from.
     pub(crate) fn new(base: Base<'t>, version: u32) -> Self {
-        Self { base, version, grown: 0, may_part: true }
+        Self { base, version, grown: 0 }
+    }
+
+    /// The version of what is changed now.
+    pub(crate) fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// What is changed from here on has `version`.
+    pub(crate) fn set_version(&mut self, version: u32) {
+        self.version = version;
     }
 
     /// How much more memory the tree's nodes take than before, in bytes.
@@ -32,18 +39,13 @@ impl<'t> Edit<'t> {
         self.grown
     }
 
-    /// Whether parts of the tree may be changed on another thread.
-    pub(crate) fn may_part(&self) -> bool {
-        self.may_part
-    }
-
-    /// Makes the change in two parts of the tree at once. Neither parts again.
+    /// Makes the change in two parts of the tree at once.
     pub(crate) fn part<A, B: Send>(
         &mut self,
         here: impl FnOnce(&mut Self) -> A,
         there: impl FnOnce(&mut Self) -> B + Send,
     ) -> (A, B) {
-        let part = || Self { base: self.base, version: self.version, grown: 0, may_part: false };
+        let part = || Self { base: self.base, version: self.version, grown: 0 };
         let (mut own, mut other) = (part(), part());
         let done = beside(true, || here(&mut own), || there(&mut other));
         self.grown += own.grown + other.grown;
@@ -53,51 +55,65 @@ impl<'t> Edit<'t> {
 
 impl Edit<'_> {
     /// A new leaf.
-    pub(crate) fn new_leaf(&mut self, key: NodeKey, value: &Bytes) -> NodeRef {
-        self.new_node(Body::Leaf { key, value: value.into() })
+    pub(crate) fn new_leaf(&mut self, key: NodeKey, value: &[u8]) -> NodeRef {
+        self.new_node(self.version, Body::Leaf { key, value: LeafValue::copied(value) })
     }
 
     /// A new branch over two leaves.
     pub(crate) fn new_branch(&mut self, key: NodeKey, left: NodeRef, right: NodeRef) -> NodeRef {
-        self.new_node(Body::Branch(MemBranch { height: 1, size: 2, key, left, right }))
+        self.new_node(self.version, Body::Branch(MemBranch { height: 1, size: 2, key, left, right }))
     }
 
     /// The branch at `node`, to be changed: it takes the working version and loses its hash.
     pub(crate) fn branch_mut<'n>(&mut self, node: &'n mut NodeRef) -> Result<&'n mut MemBranch> {
+        let (version, branch) = self.unversioned_branch_mut(node)?;
+        *version = self.version;
+        Ok(branch)
+    }
+
+    /// The branch at `node` and its version, which whoever changes it is to raise. It loses its hash.
+    pub(crate) fn unversioned_branch_mut<'n>(
+        &mut self,
+        node: &'n mut NodeRef,
+    ) -> Result<(&'n mut u32, &'n mut MemBranch)> {
         if let NodeRef::Branch(id) = node {
             let branch = self.base.verified_branch(*id)?;
-            *node = self.new_node(Body::Branch(MemBranch {
+            let body = Body::Branch(MemBranch {
                 height: branch.height,
                 size: branch.size,
                 key: NodeKey::Mapped(branch.key_leaf),
                 left: branch.left.into(),
                 right: branch.right.into(),
-            }));
+            });
+            *node = self.new_node(branch.version, body);
         }
         match node {
-            NodeRef::Mem(shared) => match &mut self.touch(shared).body {
-                Body::Branch(branch) => Ok(branch),
-                Body::Leaf { .. } => Err(Error::MisplacedLeaf),
+            NodeRef::Mem(shared) => match touch(shared) {
+                MemNode { version, body: Body::Branch(branch), .. } => Ok((version, branch)),
+                MemNode { body: Body::Leaf { .. }, .. } => Err(Error::MisplacedLeaf),
             },
             NodeRef::Leaf(_) | NodeRef::Branch(_) => Err(Error::MisplacedLeaf),
         }
     }
 
-    /// Replaces the value of the leaf at `node`.
-    pub(crate) fn replace_value(&mut self, node: &mut NodeRef, new: &Bytes) -> Result<()> {
+    /// Replaces the value of the leaf at `node`, by a change of `version`.
+    pub(crate) fn replace_value(&mut self, node: &mut NodeRef, version: u32, new: &[u8]) -> Result<()> {
         match node {
             NodeRef::Mem(shared) => {
-                let changed = self.touch(shared);
+                let changed = touch(shared);
+                changed.version = version;
                 let before = changed.bytes();
                 if let Body::Leaf { value, .. } = &mut changed.body {
-                    *value = new.into();
+                    *value = LeafValue::copied(new);
                 }
                 let after = changed.bytes();
                 self.grow(after);
                 self.shrink(before);
             }
             // Whoever found it there has compared its key.
-            NodeRef::Leaf(id) => *node = self.new_leaf(NodeKey::Mapped(*id), new),
+            NodeRef::Leaf(id) => {
+                *node = self.new_node(version, Body::Leaf { key: NodeKey::Mapped(*id), value: LeafValue::copied(new) });
+            }
             NodeRef::Branch(_) => return Err(Error::MisplacedBranch),
         }
         Ok(())
@@ -110,15 +126,8 @@ impl Edit<'_> {
         }
     }
 
-    fn touch<'n>(&self, shared: &'n mut Arc<MemNode>) -> &'n mut MemNode {
-        let node = Arc::make_mut(shared);
-        node.version = self.version;
-        node.hash = None;
-        node
-    }
-
-    fn new_node(&mut self, body: Body) -> NodeRef {
-        let node = MemNode { version: self.version, hash: None, body };
+    fn new_node(&mut self, version: u32, body: Body) -> NodeRef {
+        let node = MemNode { version, hash: None, body };
         self.grow(node.bytes());
         NodeRef::Mem(Arc::new(node))
     }
@@ -130,4 +139,11 @@ impl Edit<'_> {
     fn shrink(&mut self, bytes: u64) {
         self.grown -= bytes.cast_signed();
     }
+}
+
+/// The node, to be changed: nobody else can reach it, and its hash is gone.
+fn touch(shared: &mut Arc<MemNode>) -> &mut MemNode {
+    let node = Arc::make_mut(shared);
+    node.hash = None;
+    node
 }

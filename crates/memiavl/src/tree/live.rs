@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use beside::beside;
 use bytes::Bytes;
 use changeset::{Hash, KvPair};
 use memiavl_iter::{EMPTY_ROOT, NodeId, TreeSnapshot};
@@ -11,12 +10,9 @@ use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{contains, find_leaf};
 use crate::tree::hash::{Unhashed, hash, unhashed_parts};
-use crate::tree::many::{One, contains_many};
+use crate::tree::many::{One, contains_all};
 use crate::tree::node::{At, Base, Body, LeafValue, MemNode, NodeRef};
-
-/// Fewer lookups than this are not worth a thread: starting one took as long as some 50 of them, before
-/// there was a pool.
-const KEYS_PER_THREAD_MIN: usize = 128;
+use crate::tree::together::{FailedAt, Run};
 
 /// One tree. A clone costs two counts and never changes with the original.
 #[derive(Clone, Debug)]
@@ -137,18 +133,8 @@ impl Tree {
     /// Which of `keys`, which ascend, are there; else as [`contains`](Self::contains).
     pub(crate) fn contains_many(&self, keys: &[Bytes]) -> Result<Vec<bool>> {
         let mut present = vec![false; keys.len()];
-        if let Some(root) = &self.root {
-            let mut ones: Vec<_> = keys.iter().zip(&mut present).map(|(key, present)| One::new(key, present)).collect();
-            let (base, half) = (self.base(), ones.len() / 2);
-            let (low, high) = ones.split_at_mut(half);
-            // A lookup waits for memory most of its time, so two threads take half of it.
-            let (low, high) = beside(
-                half >= KEYS_PER_THREAD_MIN,
-                || contains_many(base, root.at(), low),
-                || contains_many(base, root.at(), high),
-            );
-            low.and(high)?;
-        }
+        let mut ones: Vec<_> = keys.iter().zip(&mut present).map(|(key, present)| One::new(key, present)).collect();
+        contains_all(self.base(), self.root.as_ref(), &mut ones)?;
         Ok(present)
     }
 
@@ -158,6 +144,22 @@ impl Tree {
         let mut edit = Edit::new(Base::new(self.base.as_deref()), version);
         let applied = edit.apply(&mut self.root, pairs);
         self.mem_bytes = self.mem_bytes.saturating_add_signed(edit.grown());
+        applied
+    }
+
+    /// Applies the changes of versions that follow one another, one element each, and advances over them.
+    pub(crate) fn replay(&mut self, versions: &[Vec<&[KvPair]>]) -> std::result::Result<(), FailedAt> {
+        let (mut runs, mut version) = (Vec::new(), self.version);
+        for (at, changes) in versions.iter().enumerate() {
+            let working = narrow(u64::from(version) + 1).map_err(|error| (at, error))?;
+            let ascending = changes.iter().flat_map(|pairs| pairs.chunk_by(|a, b| a.key < b.key));
+            runs.extend(ascending.map(|pairs| Run { at, version: working, pairs }));
+            version = narrow(next_version(version, self.initial_version)).map_err(|error| (at, error))?;
+        }
+        let mut edit = Edit::new(Base::new(self.base.as_deref()), 0);
+        let applied = edit.apply_together(&mut self.root, &runs);
+        self.mem_bytes = self.mem_bytes.saturating_add_signed(edit.grown());
+        self.version = version;
         applied
     }
 

@@ -1,5 +1,6 @@
 //! Many keys of one tree at once: each branch on the way to any of them is met once for all of them.
 
+use beside::beside;
 use changeset::KvPair;
 
 use crate::error::Result;
@@ -7,6 +8,8 @@ use crate::tree::edit::Edit;
 use crate::tree::find::Wanted;
 use crate::tree::node::{At, Base, Body, MemNode, NodeKey, NodeRef};
 
+/// Fewer lookups than this are not worth a thread: starting one took as long as some 50 of them, before there was a pool.
+const KEYS_PER_THREAD_MIN: usize = 128;
 /// Fewer new values than this stay on one thread. So that the 250 that a block of the benches has in a tree part; no finer
 /// measured.
 const SETS_PER_THREAD_MIN: usize = 96;
@@ -21,6 +24,16 @@ pub(crate) struct One<'k, T> {
 impl<'k, T> One<'k, T> {
     pub(crate) fn new(key: &'k [u8], about: T) -> Self {
         Self { wanted: Wanted::key(key), about }
+    }
+
+    /// What is asked about it.
+    pub(crate) fn about(&self) -> &T {
+        &self.about
+    }
+
+    /// The same key, with what is known of its place.
+    pub(crate) fn map<U>(self, about: impl FnOnce(T) -> U) -> One<'k, U> {
+        One { wanted: self.wanted, about: about(self.about) }
     }
 }
 
@@ -41,8 +54,25 @@ fn split<'s, 'k, T>(base: Base<'_>, keys: &'s mut [One<'k, T>], branch: &NodeKey
     Ok(keys.split_at_mut(low))
 }
 
+/// Tells of each of `keys`, which ascend, whether the tree at `root` has it. The leaves that the answers rest on are checked.
+pub(crate) fn contains_all(base: Base<'_>, root: Option<&NodeRef>, keys: &mut [One<'_, &mut bool>]) -> Result<()> {
+    let Some(root) = root else {
+        keys.iter_mut().for_each(|one| *one.about = false);
+        return Ok(());
+    };
+    let half = keys.len() / 2;
+    let (low, high) = keys.split_at_mut(half);
+    // A lookup waits for memory most of its time, so two threads take half of it.
+    let (low, high) = beside(
+        half >= KEYS_PER_THREAD_MIN,
+        || contains_many(base, root.at(), low),
+        || contains_many(base, root.at(), high),
+    );
+    low.and(high)
+}
+
 /// Tells of each of `keys` whether the subtree at `at` has it. The leaves that the answers rest on are checked.
-pub(crate) fn contains_many(base: Base<'_>, at: At<'_>, keys: &mut [One<'_, &mut bool>]) -> Result<()> {
+fn contains_many(base: Base<'_>, at: At<'_>, keys: &mut [One<'_, &mut bool>]) -> Result<()> {
     match at {
         _ if keys.is_empty() => Ok(()),
         At::Leaf(_) | At::Branch(_) => keys.iter_mut().try_for_each(|one| {
@@ -61,46 +91,61 @@ pub(crate) fn contains_many(base: Base<'_>, at: At<'_>, keys: &mut [One<'_, &mut
     }
 }
 
+/// A new value, and the version that it comes with.
+#[derive(Clone, Copy)]
+pub(crate) struct Put<'p> {
+    pub(crate) version: u32,
+    pub(crate) pair: &'p KvPair,
+}
+
 impl Edit<'_> {
-    /// Sets the values of those of `sets`, whose keys ascend, that are there; the others are appended to `absent`.
+    /// Sets the values of those of `sets`, whose keys ascend, that are there; the others are appended to `absent`. Returns the
+    /// newest version of all of them.
     ///
-    /// INVARIANT: whoever calls this sets the absent ones too. A branch on the way to one of them has the working version
-    /// afterwards, as it would from that.
+    /// INVARIANT: whoever calls this sets the absent ones too. A branch on the way to one of them has its version afterwards,
+    /// as it would from that.
     pub(crate) fn set_many<'p>(
         &mut self,
         node: &mut NodeRef,
-        sets: &mut [One<'p, &'p KvPair>],
+        sets: &mut [One<'p, Put<'p>>],
         absent: &mut Vec<&'p KvPair>,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         if sets.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         if !matches!(node.at(), At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. })) {
-            let branch = self.branch_mut(node)?;
+            let (version, branch) = self.unversioned_branch_mut(node)?;
             let (below, others) = split(self.base, sets, &branch.key)?;
             let (left, right) = (&mut branch.left, &mut branch.right);
             let smaller = below.len().min(others.len());
-            if !self.may_part() || smaller < SETS_PER_THREAD_MIN || smaller < (below.len() + others.len()) / 4 {
-                self.set_many(left, below, absent)?;
-                return self.set_many(right, others, absent);
-            }
-            let mut behind = Vec::new();
-            let (low, high) =
-                self.part(|edit| edit.set_many(left, below, absent), |edit| edit.set_many(right, others, &mut behind));
-            absent.append(&mut behind);
-            return low.and(high);
+            let is_worth_it = smaller >= SETS_PER_THREAD_MIN && smaller >= (below.len() + others.len()) / 4;
+            let (low, high) = if is_worth_it {
+                let mut behind = Vec::new();
+                let newest = self
+                    .part(|edit| edit.set_many(left, below, absent), |edit| edit.set_many(right, others, &mut behind));
+                absent.append(&mut behind);
+                newest
+            } else {
+                (self.set_many(left, below, absent), self.set_many(right, others, absent))
+            };
+            let newest = low?.max(high?);
+            *version = newest.max(*version);
+            return Ok(newest);
         }
+        let mut newest = 0;
         for one in sets {
+            let Put { version, pair } = one.about;
             let is_its = match node.at() {
                 At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => one.wanted.order_to(self.base, key)?.is_eq(),
                 at => one.wanted.is_below(self.base, at)?,
             };
             if is_its {
-                self.replace_value(node, &one.about.value)?;
+                self.replace_value(node, version, &pair.value)?;
             } else {
-                absent.push(one.about);
+                absent.push(pair);
             }
+            newest = newest.max(version);
         }
-        Ok(())
+        Ok(newest)
     }
 }

@@ -15,6 +15,7 @@ mod scan;
 mod sweep;
 #[cfg(test)]
 mod tests;
+mod together;
 mod walk;
 
 pub(crate) use find::side_of;
@@ -25,4 +26,5 @@ pub use post_order::{PostOrder, StoredNode};
 pub use run::RankedLeaves;
 pub(crate) use run::Reading;
 pub(crate) use scan::TreeScan;
+pub(crate) use together::FailedAt;
 pub(crate) use walk::Visit;

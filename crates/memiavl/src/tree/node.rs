@@ -99,6 +99,11 @@ impl MemNode {
 }
 
 impl NodeKey {
+    /// A copy of `key`, as [`LeafValue::copied`].
+    pub(crate) fn copied(key: &[u8]) -> Self {
+        Self::Mem(Bytes::copy_from_slice(key))
+    }
+
     /// Bytes beside the node.
     fn own_bytes(&self) -> usize {
         match self {
@@ -134,15 +139,16 @@ impl LeafValue {
     }
 }
 
-impl From<&Bytes> for LeafValue {
-    fn from(value: &Bytes) -> Self {
+impl LeafValue {
+    /// A copy of `value`. A leaf that held a slice of a block's bytes would hold all of them.
+    pub(crate) fn copied(value: &[u8]) -> Self {
         match u8::try_from(value.len()) {
             Ok(length) if value.len() <= SHORT_BYTES_MAX => {
                 let mut bytes = [0; SHORT_BYTES_MAX];
                 bytes[..value.len()].copy_from_slice(value);
                 Self::Short { length, bytes }
             }
-            _ => Self::Long(value.clone()),
+            _ => Self::Long(Bytes::copy_from_slice(value)),
         }
     }
 }

@@ -13,7 +13,7 @@ use changeset::KvPair;
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{Path, Wanted, find};
-use crate::tree::many::One;
+use crate::tree::many::{One, Put};
 use crate::tree::node::{At, Body, MemNode, NodeKey, NodeRef, Side};
 use crate::tree::rank::Rank;
 
@@ -52,10 +52,16 @@ impl Edit<'_> {
     pub(crate) fn apply(&mut self, root: &mut Option<NodeRef>, pairs: &[KvPair]) -> Result<()> {
         for ascending in pairs.chunk_by(|a, b| a.key < b.key) {
             let reshaping = self.set_present(root, ascending)?;
-            let mut ahead = reshaping.as_slice();
-            while !ahead.is_empty() {
-                ahead = self.sweep_root(root, ahead)?;
-            }
+            self.sweep_all(root, &reshaping)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the changes of `pairs`, whose keys ascend.
+    pub(crate) fn sweep_all(&mut self, root: &mut Option<NodeRef>, pairs: &[&KvPair]) -> Result<()> {
+        let mut ahead = pairs;
+        while !ahead.is_empty() {
+            ahead = self.sweep_root(root, ahead)?;
         }
         Ok(())
     }
@@ -65,15 +71,15 @@ impl Edit<'_> {
     /// New values first, whatever stands between them: they change no shape. Which nodes have the working version in the end
     /// does not depend on it either. What puts a node on a key's way, or takes it off, touches the node.
     fn set_present<'p>(&mut self, root: &mut Option<NodeRef>, pairs: &'p [KvPair]) -> Result<Vec<&'p KvPair>> {
-        let mut sets: Vec<_> = pairs.iter().filter(|pair| !pair.delete).map(|pair| One::new(&pair.key, pair)).collect();
+        let version = self.version();
+        let sets = pairs.iter().filter(|pair| !pair.delete);
+        let mut sets: Vec<_> = sets.map(|pair| One::new(&pair.key, Put { version, pair })).collect();
         let Some(root) = root.as_mut().filter(|_| !sets.is_empty()) else {
             return Ok(pairs.iter().collect());
         };
         let mut absent = Vec::new();
         self.set_many(root, &mut sets, &mut absent)?;
-        let mut absent = absent.into_iter().peekable();
-        let is_left = |pair: &&KvPair| pair.delete || absent.next_if(|other| std::ptr::eq(*other, *pair)).is_some();
-        Ok(pairs.iter().filter(is_left).collect())
+        Ok(reshaping(pairs, absent))
     }
 
     /// Makes one change or more, and returns those that are left.
@@ -82,7 +88,7 @@ impl Edit<'_> {
             return Ok(pairs);
         };
         let Some(node) = root else {
-            *root = (!first.delete).then(|| self.new_leaf(NodeKey::Mem(first.key.clone()), &first.value));
+            *root = (!first.delete).then(|| self.new_leaf(NodeKey::copied(&first.key), &first.value));
             return Ok(rest);
         };
         let mut wanted = Wanted::key(&first.key);
@@ -179,10 +185,10 @@ impl Edit<'_> {
     fn put(&mut self, leaf: &mut NodeRef, sweep: &mut Sweep<'_>) -> Result<Swept> {
         let pair = sweep.pass().ok_or(Error::MisplacedLeaf)?;
         if sweep.order == Ordering::Equal {
-            self.replace_value(leaf, &pair.value)?;
+            self.replace_value(leaf, self.version(), &pair.value)?;
             return Ok(Swept { height_changed: false, growth: 0, low: None });
         }
-        let (old, key) = (leaf.clone(), NodeKey::Mem(pair.key.clone()));
+        let (old, key) = (leaf.clone(), NodeKey::copied(&pair.key));
         *leaf = if sweep.order == Ordering::Less {
             let branch_key = leaf_key(leaf)?;
             let new = self.new_leaf(key, &pair.value);
@@ -216,6 +222,13 @@ impl Edit<'_> {
         *node = stays;
         Ok(Swept { height_changed: true, growth: -1, low })
     }
+}
+
+/// The removals among `pairs`, and `added`, which are some of them in their order.
+pub(crate) fn reshaping<'p>(pairs: &'p [KvPair], added: Vec<&'p KvPair>) -> Vec<&'p KvPair> {
+    let mut added = added.into_iter().peekable();
+    let is_one = |pair: &&KvPair| pair.delete || added.next_if(|other| std::ptr::eq(*other, *pair)).is_some();
+    pairs.iter().filter(is_one).collect()
 }
 
 /// A leaf's key, for a branch to carry.

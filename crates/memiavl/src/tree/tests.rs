@@ -212,6 +212,39 @@ proptest! {
     }
 
     #[test]
+    fn versions_made_together_lead_where_one_after_the_other_leads(
+        before in block(), blocks in prop::collection::vec((block(), block(), any::<bool>()), 1..12),
+        initial_version in prop_oneof![Just(1), Just(100)], from_snapshot in any::<bool>(),
+    ) {
+        let mut single = Tree::new(initial_version);
+        let mut _dir = None;
+        if from_snapshot {
+            single.apply(&before).expect("applied");
+            single.root_hash().expect("hashed");
+            single.advance().expect("version");
+            let (dir, tree) = mapped(&single);
+            (_dir, single) = (Some(dir), tree);
+        }
+        let mut together = single.clone();
+        let mut versions = Vec::new();
+        for (mut first, second, sorted) in blocks {
+            if sorted {
+                first.sort_by(|a, b| a.key.cmp(&b.key));
+            }
+            versions.push(if sorted { vec![first] } else { vec![first, second] });
+        }
+        for changes in &versions {
+            changes.iter().for_each(|pairs| single.apply(pairs).expect("applied"));
+            single.root_hash().expect("hashed");
+            single.advance().expect("version");
+        }
+        let versions: Vec<_> = versions.iter().map(|changes| changes.iter().map(Vec::as_slice).collect()).collect();
+        together.replay(&versions).expect("replayed");
+        prop_assert_eq!(together.root_hash().expect("hashed"), single.root_hash().expect("hashed"));
+        prop_assert_eq!((together.version(), together.mem_bytes()), (single.version(), single.mem_bytes()));
+    }
+
+    #[test]
     fn many_keys_asked_for_at_once_are_where_each_one_is(
         before in block(), after in block(), mut asked in prop::collection::vec(key(), 0..60), from_snapshot in any::<bool>(),
     ) {
