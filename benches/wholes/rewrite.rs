@@ -38,7 +38,8 @@ fn rewriting(homes: &Homes, arguments: &Arguments) -> Result<Value> {
     let mut life = begin(homes, arguments)?;
     let (mut times, mut progress) = (Times::default(), Progress::new("rewrite"));
     let (mut asked, mut rewrites) = (0, 0_u64);
-    for _ in 0..arguments.rewrite_blocks {
+    // A fast machine makes that many blocks before the first snapshot is done.
+    while times.len() < arguments.rewrite_blocks || (rewrites == 0 && times.len() < 10 * arguments.rewrite_blocks) {
         let taken_over = life.node.memiavl().context("memiavl is not there")?.snapshot_version();
         if asked <= taken_over {
             rewrites += u64::from(asked > 0);

@@ -20,7 +20,8 @@ pub struct SnapshotOptions {
     pub changed_bytes_max: u64,
     /// How many older snapshots are kept beside the newest.
     pub keep_recent: usize,
-    /// The most bytes a second that a background snapshot writes; none for no limit.
+    /// The most bytes a second that a background snapshot writes, and 32 more for each byte that blocks log meanwhile; none
+    /// for no limit.
     pub write_bytes_per_second: Option<u64>,
 }
 

@@ -215,7 +215,8 @@ pub(super) static BOUND: [Bound; 19] = [
         setting: own(
             "snapshot.write_bytes_per_second",
             limit(MIB, TIB),
-            "The most that a snapshot in the background writes in a second.",
+            "The most that a snapshot in the background writes in a second, and 32 bytes more for each that blocks log \
+             meanwhile: the faster they come, the more would have to be replayed on it.",
             || Options::default().snapshot.write_bytes_per_second.map_or(Value::Unlimited, Value::Bytes),
         ),
         set: |options, value| options.snapshot.write_bytes_per_second = limited(value),

@@ -30,7 +30,8 @@ pub struct Options {
     pub snapshot_interval_blocks: u64,
     /// How many snapshots older than the current one stay.
     pub snapshot_keep_recent: usize,
-    /// Most bytes per second that a snapshot in the background is written with; 0 for as many as the disk takes.
+    /// Most bytes per second that a snapshot in the background is written with, and 32 more for each that blocks log
+    /// meanwhile; 0 for as many as the disk takes.
     pub snapshot_write_bytes_per_second: u64,
     /// A snapshot is written once changed nodes take this much memory.
     pub cow_bytes_max: u64,

@@ -10,6 +10,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -31,7 +32,7 @@ pub(crate) struct Job {
     pub(crate) dir: PathBuf,
     /// The version to write.
     pub(crate) committed: Arc<Committed>,
-    /// Most bytes per second; 0 for as many as the disk takes.
+    /// Most bytes per second, beside those that blocks log meanwhile allow; 0 for as many as the disk takes.
     pub(crate) bytes_per_second: u64,
 }
 
@@ -59,6 +60,8 @@ pub(crate) enum Order {
 pub(crate) struct Rewrite {
     /// The version being written.
     pub(crate) version: u64,
+    /// Bytes that blocks have logged since it began.
+    logged: Arc<AtomicU64>,
     orders: Sender<Order>,
     reports: Receiver<Report>,
     /// None once it was dropped, which is what ends the worker.
@@ -76,12 +79,19 @@ impl Rewrite {
         // Neither side ever waits to be heard: each says at most two things before it listens.
         let (order_sender, orders) = bounded(4);
         let (report_sender, reports) = bounded(4);
-        let worker = Worker { dir, bytes_per_second, orders, reports: report_sender, cancel };
+        let logged = Arc::new(AtomicU64::new(0));
+        let worker =
+            Worker { dir, bytes_per_second, logged: Arc::clone(&logged), orders, reports: report_sender, cancel };
         let thread = thread::Builder::new()
             .name("memiavl-rewrite".to_owned())
             .spawn(move || worker.run(committed))
             .doing(Doing::Spawn, &path)?;
-        Ok(Self { version, orders: order_sender, reports, cancel: Some(cancel_handle), thread: Some(thread) })
+        Ok(Self { version, logged, orders: order_sender, reports, cancel: Some(cancel_handle), thread: Some(thread) })
+    }
+
+    /// Accounts for an entry that a block has logged meanwhile.
+    pub(crate) fn logged(&self, entry_bytes: u64) {
+        self.logged.fetch_add(entry_bytes, Ordering::Relaxed);
     }
 
     /// Tells the worker. One that is gone has reported why.
@@ -126,6 +136,7 @@ impl Drop for Rewrite {
 struct Worker {
     dir: PathBuf,
     bytes_per_second: u64,
+    logged: Arc<AtomicU64>,
     orders: Receiver<Order>,
     reports: Sender<Report>,
     cancel: Cancel,
@@ -146,7 +157,7 @@ impl Worker {
 
     fn rewrite(&self, committed: Arc<Committed>) -> Result<()> {
         let version = committed.version();
-        let mut pace = Pace::new(&self.cancel, self.bytes_per_second);
+        let mut pace = Pace::new(&self.cancel, self.bytes_per_second, &self.logged);
         let written = write_snapshot(&self.dir, &committed, &mut pace)?;
         // What the blocks since have replaced is held by nobody else.
         drop(committed);

@@ -36,7 +36,7 @@ pub(crate) fn write_snapshot(dir: &Path, committed: &Committed, pace: &mut Pace<
 pub(crate) fn write_store(dir: &Path, committed: &Committed) -> Result<()> {
     fs::create_dir(dir).doing(Doing::Write, dir)?;
     let (_running, cancel) = Cancel::new();
-    let mut pace = Pace::new(&cancel, 0);
+    let mut pace = Pace::unlimited(&cancel);
     let finished = dir.join(snapshot_name(committed.version()));
     build(dir, finished, committed, &mut |dir, tree| match tree.unchanged_since() {
         Some(snapshot) => link_tree(dir, snapshot.dir(), tree, &mut pace),

@@ -61,6 +61,9 @@ impl Rewrites {
     /// Accounts for a committed entry.
     pub(super) fn committed(&mut self, entry_bytes: u64) {
         self.replay_bytes += entry_bytes;
+        if let Some((rewrite, _)) = &self.running {
+            rewrite.logged(entry_bytes);
+        }
     }
 
     fn fail(&mut self, error: Error, version: u64) {

@@ -124,7 +124,7 @@ fn apply(model: &mut Model, pairs: &[KvPair]) {
 fn mapped(tree: &Tree) -> (TempDir, Tree) {
     let dir = tempfile::tempdir().expect("temporary directory");
     let (_handle, cancel) = Cancel::new();
-    write_tree(&dir.path().join("tree"), tree, &mut Pace::new(&cancel, 0)).expect("written");
+    write_tree(&dir.path().join("tree"), tree, &mut Pace::unlimited(&cancel)).expect("written");
     let snapshot = TreeSnapshot::open(&dir.path().join("tree")).expect("opened");
     snapshot.verify().expect("sound");
     (dir, Tree::mapped(Arc::new(snapshot), 0))
