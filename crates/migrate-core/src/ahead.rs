@@ -5,14 +5,19 @@
 //! made      the rows that they become in FlatKV
 //! removed   their leaves, from a copy of the trees
 //! ```
+//! The last of it is for whoever comes to it first: the thread beside when the rows are made, or the next block, which would
+//! only wait.
+//!
 //! It changes no result. Whoever advances next compares what the work began with, the cursor, the limits, the height and the
 //! very nodes of the trees, with what there is then, and drops the work if anything differs. The stores in turn take from it
 //! only what is the same as they are asked for. An error here is not told: the block meets it again.
 
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::mem;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use boundary::Boundary;
-use changeset::{NamedChangeSet, NewStore, OldStore, StoreResult, Walk, Write};
+use changeset::{NamedChangeSet, NewStore, OldStore, Walk, Write};
 
 use crate::batch::{BatchLimit, next_batch};
 use crate::cancel::CancelToken;
@@ -25,6 +30,8 @@ use crate::plan::Moving;
 const KEYS_MAX: u64 = 50_000;
 /// Nor are heavier ones: three times what the most keys weigh where values are slots and accounts.
 const BYTES_MAX: u64 = 16 << 20;
+/// What errors say of the work; nobody hears them.
+const ACTION: &str = "working on the next batch";
 
 /// What the work begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,11 +53,29 @@ impl Start {
 }
 
 /// Work that was done, or is being done.
-pub(crate) struct Ahead<A, M>(Receiver<Done<A, M>>);
+pub(crate) struct Ahead<A, M> {
+    start: Start,
+    removals: Arc<Mutex<Receiver<Removal<A>>>>,
+    made: Receiver<Made<A, M>>,
+}
+
+/// The leaves of a batch, still to be removed or removed already.
+struct Removal<A> {
+    old: A,
+    moving: Moving,
+}
+
+/// What the thread beside has come to.
+struct Made<A, M> {
+    /// What entered its place is empty in the removal's.
+    enters: Vec<NamedChangeSet>,
+    new: M,
+    /// None if the block has taken it.
+    removed: Option<Removal<A>>,
+}
 
 /// Work that was done.
 pub(crate) struct Done<A, M> {
-    start: Start,
     /// The batch.
     pub(crate) moving: Moving,
     /// Trees without it.
@@ -67,35 +92,63 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let Some(manager) = self.manager.as_ref().filter(|_| self.worker.is_beside()) else { return };
         let (Some(start), Some(old)) = (Start::of(manager, height), &self.old) else { return };
         let Ok(old) = old.ahead() else { return };
-        let (done, inbox) = sync_channel(1);
+        let ((offer, offered), (done, made)) = (sync_channel(1), sync_channel(1));
+        let removals = Arc::new(Mutex::new(offered));
         let cancel = self.config.cancel.clone();
+        let (own, first) = (Arc::clone(&removals), start.clone());
         self.worker.hand(move || {
-            if let Ok(Some(work)) = work(start, old, N::make_moved, &cancel) {
+            let height = first.height;
+            if let Ok(Some(enters)) = begin(first, old, offer, &cancel)
+                && let Ok(new) = N::make_moved(&enters, height)
+                && let Ok(removed) = take_of(&own, false).map(Removal::remove).transpose()
+            {
                 // Nobody listens if the block went another way.
-                drop(done.send(work));
+                drop(done.send(Made { enters, new, removed }));
             }
         });
-        self.ahead = Some(Ahead(inbox));
+        self.ahead = Some(Ahead { start, removals, made });
     }
 
     /// The work on the batch of the block in work, if it began with what there is now.
     pub(crate) fn take_ahead(&mut self) -> Option<Done<O::Ahead, N::Made>> {
-        let Ahead(inbox) = self.ahead.take()?;
+        let Ahead { start, removals, made } = self.ahead.take()?;
         let (manager, old) = (self.manager.as_ref()?, self.old.as_ref()?);
-        let expected = Start::of(manager, self.next_height())?;
-        let done = inbox.recv().ok()?;
-        (done.start == expected && old.is_begun_by(&done.old)).then_some(done)
+        if start != Start::of(manager, self.next_height())? {
+            return None;
+        }
+        let own = take_of(&removals, true);
+        if own.as_ref().is_some_and(|removal| !old.is_begun_by(&removal.old)) {
+            return None;
+        }
+        let own = own.map(Removal::remove).transpose().ok()?;
+        let Made { enters, new, removed } = made.recv().ok()?;
+        let Removal { old: trees, mut moving } = own.or(removed)?;
+        moving.enters = enters;
+        old.is_begun_by(&trees).then_some(Done { moving, old: trees, new })
     }
 }
 
-/// Does the work; none if the batch is too heavy.
-fn work<A: Walk + Write, M>(
+/// The removal, if nobody else has taken it; waits until it is offered, or never will be, if asked to.
+fn take_of<A>(removals: &Mutex<Receiver<Removal<A>>>, wait: bool) -> Option<Removal<A>> {
+    // Nothing is done under the lock that could panic.
+    let removals = removals.lock().unwrap_or_else(PoisonError::into_inner);
+    if wait { removals.recv().ok() } else { removals.try_recv().ok() }
+}
+
+impl<A: Write> Removal<A> {
+    fn remove(mut self) -> Result<Self, Error> {
+        self.old.apply(&self.moving.leaves).map_err(Error::old(ACTION))?;
+        Ok(self)
+    }
+}
+
+/// Takes the batch and offers the removal of its leaves. Returns what enters FlatKV; none if the batch is too heavy.
+fn begin<A: Walk>(
     start: Start,
-    mut old: A,
-    make: impl Fn(&[NamedChangeSet], u64) -> StoreResult<M>,
+    old: A,
+    offer: SyncSender<Removal<A>>,
     cancel: &CancelToken,
-) -> Result<Option<Done<A, M>>, Error> {
-    let action = "working on the next batch";
+) -> Result<Option<Vec<NamedChangeSet>>, Error> {
     let limit = start.limit.bytes.map_or(BYTES_MAX, |bytes| bytes.min(BYTES_MAX));
     let light = BatchLimit { bytes: Some(limit), ..start.limit };
     let batch = next_batch(&old, &start.trees, &start.boundary, light, cancel)?;
@@ -103,10 +156,11 @@ fn work<A: Walk + Write, M>(
         // The block's own may go on where this one was cut.
         return Ok(None);
     }
-    let moving = Moving::of(&start.trees, batch);
-    old.apply(&moving.leaves).map_err(Error::old(action))?;
-    let new = make(&moving.enters, start.height).map_err(Error::new(action))?;
-    Ok(Some(Done { start, moving, old, new }))
+    let mut moving = Moving::of(&start.trees, batch);
+    let enters = mem::take(&mut moving.enters);
+    // There is room for the one that is ever offered; who waits for it hears of the end of the sender.
+    drop(offer.send(Removal { old, moving }));
+    Ok(Some(enters))
 }
 
 #[cfg(test)]
@@ -126,8 +180,12 @@ mod tests {
             limit: BatchLimit { keys: 4, bytes },
             trees: vec!["evm".to_owned()],
         };
-        let done = work(start, old, |_, _| Ok(()), &CancelToken::default()).expect("no store fails");
-        done.map(|done| done.moving.leaves.iter().map(|set| set.pairs().len()).sum())
+        let (offer, offered) = sync_channel(1);
+        let enters = begin(start, old, offer, &CancelToken::default()).expect("no store fails");
+        let removal = take_of(&Mutex::new(offered), true).map(|removal| removal.remove().expect("no store fails"));
+        let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len()).sum();
+        assert_eq!(removal.map(|removal| count(&removal.moving.leaves)), enters.as_deref().map(count));
+        enters.as_deref().map(count)
     }
 
     #[test]
