@@ -8,6 +8,7 @@
 //! Good starting points:
 //! - [`beside`]: two pieces.
 //! - [`each`]: any number of like ones.
+//! - [`alone`]: for work in the background, which is not to stand before a block's.
 //!
 //! ```
 //! let (sum, length) = beside::beside(true, || [1, 2, 3].iter().sum::<i32>(), || "abc".len());
@@ -17,6 +18,7 @@
 //! Invariants: the pool is ours alone, so that no host's work stands before a block's; the result does not depend on which
 //! thread did what; a panic of a piece goes on in the caller.
 
+use std::cell::Cell;
 use std::sync::LazyLock;
 use std::thread;
 
@@ -38,9 +40,33 @@ static POOL: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     }
 });
 
+thread_local! {
+    /// Whether this thread does all pieces itself.
+    static IS_ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The pool, for who may use it.
+fn pool() -> Option<&'static ThreadPool> {
+    POOL.as_ref().filter(|_| !IS_ALONE.get())
+}
+
+/// Does `work`, and all pieces that it falls into, on this thread: what no block waits for takes long pieces, and one of them
+/// in the pool would stand before a block's short ones.
+pub fn alone<R>(work: impl FnOnce() -> R) -> R {
+    /// What the thread was before, also behind a panic.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            IS_ALONE.set(self.0);
+        }
+    }
+    let _before = Before(IS_ALONE.replace(true));
+    work()
+}
+
 /// What both pieces of work come to; the second is done by another thread if it is worth one.
 pub fn beside<A, B: Send>(is_worth_it: bool, here: impl FnOnce() -> A, there: impl FnOnce() -> B + Send) -> (A, B) {
-    let Some(pool) = POOL.as_ref().filter(|_| is_worth_it) else { return (here(), there()) };
+    let Some(pool) = pool().filter(|_| is_worth_it) else { return (here(), there()) };
     let mut done = None;
     let here = pool.in_place_scope(|scope| {
         scope.spawn(|_| done = Some(there()));
@@ -54,7 +80,7 @@ pub fn beside<A, B: Send>(is_worth_it: bool, here: impl FnOnce() -> A, there: im
 pub fn each<T: Send, R: Send>(pieces: impl IntoIterator<Item = T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let mut pieces = pieces.into_iter();
     let Some(first) = pieces.next() else { return Vec::new() };
-    let Some(pool) = &*POOL else { return std::iter::once(first).chain(pieces).map(work).collect() };
+    let Some(pool) = pool() else { return std::iter::once(first).chain(pieces).map(work).collect() };
     let others: Vec<T> = pieces.collect();
     let mut done: Vec<Option<R>> = others.iter().map(|_| None).collect();
     let work = &work;
@@ -101,6 +127,19 @@ mod tests {
             low.iter().chain(&high).sum::<u64>()
         });
         assert_eq!(sums, (0..20).map(|at: u64| at * at.saturating_sub(1)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn alone_a_thread_does_all_pieces_and_is_what_it_was_afterwards() {
+        let here = thread::current().id();
+        let ids = || {
+            each(0..8, |_| thread::current().id()).into_iter().chain([beside(true, || 0, || thread::current().id()).1])
+        };
+        assert!(alone(|| alone(ids).chain(ids()).collect::<Vec<_>>()).iter().all(|id| *id == here));
+        let panicked = std::panic::catch_unwind(|| alone(|| panic!("planted")));
+        assert!(panicked.is_err());
+        assert_eq!(pool().is_some(), POOL.is_some());
+        assert!(ids().any(|id| id != here) || POOL.is_none());
     }
 
     #[test]

@@ -145,7 +145,7 @@ struct Worker {
 impl Worker {
     fn run(self, committed: Arc<Committed>) {
         let version = committed.version();
-        match self.rewrite(committed) {
+        match beside::alone(|| self.rewrite(committed)) {
             Ok(()) | Err(Error::Cancelled) => {}
             Err(error) => {
                 tracing::error!(version, %error, "snapshot failed");
