@@ -176,6 +176,7 @@ fn inspect_shows_the_parts_of_a_home() {
     let memiavl = home.path().join("data/state_commit/memiavl");
     let flatkv = json(&["inspect", "flatkv", "--home", home.text()]);
     assert_eq!((&flatkv["last_height"], &flatkv["migration_version"]), (&175.into(), &3.into()));
+    assert_eq!(flatkv["oldest_kept_height"], 17, "where FlatKV begins: the window is longer than the life");
     let rows: u64 =
         flatkv["parts"].as_array().expect("parts").iter().map(|part| part["rows"].as_u64().unwrap_or(0)).sum();
     assert_eq!(rows, 2027, "as the recorded rows are");
