@@ -57,5 +57,6 @@ pub use lookup::Leaves;
 pub use map::{Access, Mmap};
 pub use name::check_tree_name;
 pub use node::{Branch, BranchId, Leaf, LeafId, NodeId};
+pub use search::key_head;
 pub use snapshot::Snapshot;
 pub use tree::TreeSnapshot;

@@ -68,7 +68,7 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
         let Some(rest) = key.strip_prefix(&*known.prefix) else {
             return Ok(Err(if *key < *known.prefix { 0 } else { count }));
         };
-        Ok(Ok(Search { records, known, key, head: head(rest) }))
+        Ok(Ok(Search { records, known, key, head: key_head(rest) }))
     }
 }
 
@@ -83,7 +83,7 @@ impl Known {
 
     /// The eight bytes of `key` that landmarks are told apart by. Keys of an intact tree begin with the prefix.
     fn head_of(&self, key: &[u8]) -> u64 {
-        head(key.get(self.prefix.len()..).unwrap_or_default())
+        key_head(key.get(self.prefix.len()..).unwrap_or_default())
     }
 
     fn landmark(&self, at: u32) -> Option<&AtomicU64> {
@@ -91,11 +91,11 @@ impl Known {
     }
 }
 
-/// The first eight bytes as a number, zeros behind the end: it never falls as keys rise.
-fn head(rest: &[u8]) -> u64 {
+/// The first eight bytes of a key as a number, zeros behind the end: it never falls as keys rise, and tells most of them apart.
+pub fn key_head(key: &[u8]) -> u64 {
     let mut bytes = [0; 8];
-    let length = rest.len().min(8);
-    bytes[..length].copy_from_slice(&rest[..length]);
+    let length = key.len().min(8);
+    bytes[..length].copy_from_slice(&key[..length]);
     u64::from_be_bytes(bytes)
 }
 

@@ -41,7 +41,7 @@ impl Cancel {
 
 /// So many bytes may be written for each that blocks log meanwhile. What they log is replayed on the snapshot, and until then
 /// what they change is in memory twice: the faster they come, the more it takes to write slowly. At two blocks a second of
-/// 100 kB that is 6 MiB a second; at a hundred, in a home of ten million keys, a key moved took a sixth less time.
+/// 100 kB that is 6 MiB a second; at a hundred, in a home of ten million keys, a key moved took a tenth less time.
 const BYTES_PER_LOGGED: u64 = 32;
 
 /// Keeps writes at or below a number of bytes per second, until they are cancelled.

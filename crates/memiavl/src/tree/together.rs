@@ -11,6 +11,7 @@ use std::cmp::Ordering;
 
 use beside::beside;
 use changeset::KvPair;
+use memiavl_iter::key_head;
 
 use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
@@ -34,7 +35,7 @@ pub(crate) struct Run<'p> {
 /// A change among those of all runs.
 #[derive(Clone, Copy)]
 struct Change<'p> {
-    /// What the key begins with, as a number: most keys are told apart by it.
+    /// The key's, so that most keys need not be read.
     head: u64,
     pair: &'p KvPair,
     run: usize,
@@ -104,19 +105,11 @@ impl Edit<'_> {
 fn by_key<'p>(runs: &[Run<'p>], removals: bool) -> Vec<Change<'p>> {
     let changes = runs.iter().enumerate().flat_map(|(run, ascending)| {
         let of_kind = ascending.pairs.iter().filter(|pair| pair.delete == removals);
-        of_kind.map(move |pair| Change { head: head(&pair.key), pair, run })
+        of_kind.map(move |pair| Change { head: key_head(&pair.key), pair, run })
     });
     let mut changes: Vec<_> = changes.collect();
     changes.sort_by(order);
     changes
-}
-
-/// The first eight bytes as a number, zeros behind the end: it never falls as keys rise.
-fn head(key: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let length = key.len().min(bytes.len());
-    bytes[..length].copy_from_slice(&key[..length]);
-    u64::from_be_bytes(bytes)
 }
 
 fn order(a: &Change<'_>, b: &Change<'_>) -> Ordering {
