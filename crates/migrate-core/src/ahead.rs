@@ -67,7 +67,7 @@ struct Removal<A> {
 
 /// What the thread beside has come to.
 struct Made<A, M> {
-    /// What entered its place is empty in the removal's.
+    /// What enters FlatKV. The removal's batch is without it: rows are made of it meanwhile.
     enters: Vec<NamedChangeSet>,
     new: M,
     /// None if the block has taken it.
