@@ -1,9 +1,10 @@
 //! Rows per second of the lattice hash, for the row sizes that a chain has.
 
 use std::hint::black_box;
+use std::time::Instant;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lthash::LtHash;
+use lthash::{LtHash, RowSum};
 
 /// Physical key and row bytes: a storage row, an account without code, a small contract.
 const ROWS: [(&str, usize, usize); 3] = [("storage", 57, 41), ("account", 25, 49), ("code_6kib", 25, 6153)];
@@ -23,6 +24,21 @@ fn rows(c: &mut Criterion) {
         });
         black_box(&state);
     }
+    // Many rows, whose first blocks are compressed together.
+    let (mut key, row, mut count) = (vec![7; 57], vec![9; 41], 0_u64);
+    group.bench_function("storage_of_many", |bencher| {
+        bencher.iter_custom(|times| {
+            let began = Instant::now();
+            let mut sum = RowSum::default();
+            for _ in 0..times {
+                count += 1;
+                key[5..13].copy_from_slice(&count.to_le_bytes());
+                sum.add(black_box(&key), black_box(&row));
+            }
+            black_box(sum.finish());
+            began.elapsed()
+        });
+    });
     group.finish();
 }
 

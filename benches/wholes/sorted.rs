@@ -1,12 +1,13 @@
 //! The least that an import must do: hash each leaf, add each row to the lattice hash, write the rows to sorted files.
 
 use std::fs;
+use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use ferry::memiavl_iter::leaf_hash;
-use lthash::LtHash;
+use ferry::memiavl_iter::LeafHashes;
+use lthash::RowSum;
 use rocksdb::{DBCompressionType, Options, SstFileWriter};
 
 use crate::{on_all_cores, threads};
@@ -19,6 +20,8 @@ const SIZE_INTERVAL_ROWS: u64 = 256;
 const HEADER_BYTES: usize = 9;
 /// Bytes of a physical key beside the module's key: `evm/`.
 const MODULE_BYTES: usize = 4;
+/// Rows whose leaves are hashed together.
+const ROWS_TOGETHER: usize = 64;
 /// Bytes of a key that count, so that keys ascend.
 const NUMBER_BYTES: usize = 8;
 
@@ -51,23 +54,38 @@ fn share(directory: &Path, rows: Rows, thread: u64) -> Result<()> {
     let mut options = Options::default();
     options.set_compression_type(DBCompressionType::Lz4);
     let key_bytes = MODULE_BYTES + usize::try_from(rows.key_bytes)?.max(NUMBER_BYTES);
-    let mut key = [b"evm/".as_slice(), &vec![0; key_bytes - MODULE_BYTES]].concat();
-    let mut row = vec![0; HEADER_BYTES + usize::try_from(rows.value_bytes)?];
-    let (mut state, mut file, mut files) = (LtHash::new(), None, 0);
+    let key = [b"evm/".as_slice(), &vec![0; key_bytes - MODULE_BYTES]].concat();
+    let row = vec![0; HEADER_BYTES + usize::try_from(rows.value_bytes)?];
+    let mut together = vec![(key, row); ROWS_TOGETHER];
+    let (mut state, mut file, mut files) = (RowSum::default(), None, 0);
     for number in first..end {
-        let (counting, scattered) = key[MODULE_BYTES..].split_at_mut(NUMBER_BYTES);
-        counting.copy_from_slice(&number.to_be_bytes());
-        fill(scattered, number);
-        fill(&mut row[HEADER_BYTES..], !number);
-        std::hint::black_box(leaf_hash(1, &key[MODULE_BYTES..], &row[HEADER_BYTES..]));
-        state.add(&key, &row);
+        let at = usize::try_from(number - first)? % ROWS_TOGETHER;
+        if at == 0 {
+            for ((key, row), number) in together.iter_mut().zip(number..end) {
+                let (counting, scattered) = key[MODULE_BYTES..].split_at_mut(NUMBER_BYTES);
+                counting.copy_from_slice(&number.to_be_bytes());
+                fill(scattered, number);
+                fill(&mut row[HEADER_BYTES..], !number);
+            }
+            let mut leaves = LeafHashes::default();
+            for ((key, row), _) in together.iter().zip(number..end) {
+                leaves.push(1, &key[MODULE_BYTES..], &row[HEADER_BYTES..], (), |(), hash| {
+                    black_box(hash);
+                });
+            }
+            leaves.finish(|(), hash| {
+                black_box(hash);
+            });
+        }
+        let (key, row) = &together[at];
+        state.add(key, row);
         if file.is_none() {
             let writer = SstFileWriter::create(&options);
             writer.open(directory.join(format!("{thread}-{files}.sst")))?;
             (file, files) = (Some(writer), files + 1);
         }
         let Some(writer) = file.as_mut() else { continue };
-        writer.put(&key, &row)?;
+        writer.put(key, row)?;
         if number % SIZE_INTERVAL_ROWS == 0 && writer.file_size() >= FILE_BYTES_MAX {
             writer.finish()?;
             file = None;
@@ -76,7 +94,7 @@ fn share(directory: &Path, rows: Rows, thread: u64) -> Result<()> {
     if let Some(mut writer) = file {
         writer.finish()?;
     }
-    std::hint::black_box(state.root());
+    black_box(state.finish().root());
     Ok(())
 }
 

@@ -13,11 +13,11 @@
 
 use std::fmt;
 
+use multibuffer::{Algorithm, Blake3, Queue};
+
 /// Bytes of a sum.
 pub const ENTRY_SUM_BYTES: usize = 32;
 
-/// Entries up to here are hashed from the stack: nearly all are, and BLAKE3's incremental state costs more than they do.
-const STACK_BYTES: usize = 512;
 const LIMBS: usize = 4;
 
 /// The sum of some entries' hashes. The order in which they come does not matter.
@@ -78,25 +78,37 @@ impl EntrySum {
 
     /// The sum of one entry.
     fn of(module: &str, key: &[u8], value: &[u8]) -> Self {
-        let parts = [module.as_bytes(), key, value];
-        let bytes: usize = parts.iter().map(|part| 4 + part.len()).sum();
-        let mut stack = [0; STACK_BYTES];
-        let Some(entry) = stack.get_mut(..bytes) else {
-            let mut hasher = blake3::Hasher::new();
-            for part in parts {
-                hasher.update(&length(part)).update(part);
-            }
-            return Self::from_bytes(hasher.finalize().as_bytes());
-        };
-        let mut rest = &mut *entry;
-        for part in parts {
-            let (head, tail) = rest.split_at_mut(4 + part.len());
-            head[..4].copy_from_slice(&length(part));
-            head[4..].copy_from_slice(part);
-            rest = tail;
-        }
-        Self::from_bytes(blake3::hash(entry).as_bytes())
+        let lengths = [length(module.as_bytes()), length(key), length(value)];
+        Self::from_bytes(&Blake3::hash(entry(&lengths, module, key, value)))
     }
+}
+
+/// A sum of many entries, as [`EntrySum::add`] makes it one by one, in less time.
+#[derive(Default)]
+pub struct EntrySums {
+    sum: EntrySum,
+    waiting: Queue<Blake3, ()>,
+}
+
+impl EntrySums {
+    /// Adds the entry of `key` in `module`.
+    pub fn add(&mut self, module: &str, key: &[u8], value: &[u8]) {
+        let Self { sum, waiting } = self;
+        let lengths = [length(module.as_bytes()), length(key), length(value)];
+        waiting.push(entry(&lengths, module, key, value), (), |(), hash| sum.merge(&EntrySum::from_bytes(&hash)));
+    }
+
+    /// The sum of all that was added.
+    pub fn finish(self) -> EntrySum {
+        let Self { mut sum, mut waiting } = self;
+        waiting.finish(|(), hash| sum.merge(&EntrySum::from_bytes(&hash)));
+        sum
+    }
+}
+
+/// The bytes of an entry, in pieces.
+fn entry<'a>(lengths: &'a [[u8; 4]; 3], module: &'a str, key: &'a [u8], value: &'a [u8]) -> [&'a [u8]; 6] {
+    [&lengths[0], module.as_bytes(), &lengths[1], key, &lengths[2], value]
 }
 
 /// The length prefix. No store holds a key or a value of 4 GiB.
@@ -159,12 +171,27 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_hashes_alike_on_the_stack_and_piece_by_piece() {
-        for value_bytes in [0, 400, STACK_BYTES - 12 - 5, STACK_BYTES - 12 - 4, 5000] {
+    fn an_entry_is_hashed_with_a_length_before_each_part() {
+        for value_bytes in [0, 400, 5000] {
             let value = vec![7; value_bytes];
             let entry = [&4_u32.to_le_bytes(), b"bank".as_slice(), &1_u32.to_le_bytes(), b"k", &length(&value), &value];
             let expected = blake3::hash(&entry.concat());
             assert_eq!(sum(&[("bank", b"k", &value)]).to_bytes(), *expected.as_bytes(), "value_bytes={value_bytes}");
+        }
+    }
+
+    #[test]
+    fn many_entries_have_the_sum_that_one_after_the_other_has() {
+        let value = [7; 700];
+        for count in [0, 1, 15, 16, 17, 300_usize] {
+            let (mut many, mut one_by_one) = (EntrySums::default(), EntrySum::default());
+            for at in 0..count {
+                let key = [at as u8; 53];
+                let value = &value[..at * 37 % 700];
+                many.add("evm", &key, value);
+                one_by_one.add("evm", &key, value);
+            }
+            assert_eq!(many.finish(), one_by_one, "{count}");
         }
     }
 }

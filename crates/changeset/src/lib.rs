@@ -35,7 +35,7 @@ mod record;
 mod traits;
 
 pub use commit_info::{AppHash, AppHashPath, Hash, LATTICE_STORE, app_hash, app_hash_path};
-pub use conservation::{ENTRY_SUM_BYTES, EntrySum};
+pub use conservation::{ENTRY_SUM_BYTES, EntrySum, EntrySums};
 pub use entry::{EntryError, SealedEntry, check_seal, open_entry, open_entry_in_place, seal_entry};
 pub use error::{StoreError, StoreErrorKind, StoreResult};
 pub use group::{append_in_order, group};

@@ -3,8 +3,8 @@
 //! A sum does not care about order, so each thread sums a run of the changes and the runs' sums are added up. Hashing the
 //! elements is most of what applying a block costs.
 
-use changeset::EntrySum;
-use lthash::LtHash;
+use changeset::{EntrySum, EntrySums};
+use lthash::{LtHash, RowSum};
 
 use crate::entered::{Moved, entered};
 use crate::error::Result;
@@ -36,18 +36,6 @@ pub(crate) struct Delta {
 }
 
 impl Delta {
-    /// Adds the change of a row.
-    pub(crate) fn change(&mut self, key: &[u8], old: Option<&[u8]>, new: Option<&[u8]>) {
-        if let Some(old) = old {
-            self.hash.subtract(key, old);
-            self.removed.count(key, old);
-        }
-        if let Some(new) = new {
-            self.hash.add(key, new);
-            self.added.count(key, new);
-        }
-    }
-
     /// Takes back what adding the row of `change`, and of its moved pairs `gone`, has added.
     pub(crate) fn take_back(&mut self, change: &RowChange<'_>, gone: &EntrySum) {
         if let Some(row) = change.new {
@@ -55,6 +43,36 @@ impl Delta {
             self.added.uncount(change.key, row);
         }
         self.entered.unmerge(gone);
+    }
+}
+
+/// A delta that changes are still added to.
+#[derive(Default)]
+pub(crate) struct DeltaSum {
+    hash: RowSum,
+    added: Totals,
+    removed: Totals,
+    entered: EntrySums,
+}
+
+impl DeltaSum {
+    /// Adds the change of a row.
+    pub(crate) fn change(&mut self, change: &RowChange<'_>) -> Result<()> {
+        if let Some(old) = change.old {
+            self.hash.subtract(change.key, old);
+            self.removed.count(change.key, old);
+        }
+        if let Some(new) = change.new {
+            self.hash.add(change.key, new);
+            self.added.count(change.key, new);
+        }
+        entered(change, &mut self.entered)
+    }
+
+    /// The delta.
+    pub(crate) fn finish(self) -> Delta {
+        let Self { hash, added, removed, entered } = self;
+        Delta { hash: hash.finish(), added, removed, entered: entered.finish() }
     }
 }
 
@@ -71,16 +89,13 @@ pub(crate) fn deltas<'a>(changes: &[RowChange<'a>], threads: usize) -> Result<Ve
 
 /// The deltas of a run. Changes are sorted, so those of a part follow each other.
 fn sum<'a>(run: &[RowChange<'a>]) -> Result<Vec<(&'a Part, Delta)>> {
-    let mut deltas: Vec<(&Part, Delta)> = Vec::new();
-    for change in run {
-        if deltas.last().is_none_or(|(part, _)| *part != change.part) {
-            deltas.push((change.part, Delta::default()));
-        }
-        let Some((_, delta)) = deltas.last_mut() else { break };
-        delta.change(change.key, change.old, change.new);
-        entered(change, &mut delta.entered)?;
-    }
-    Ok(deltas)
+    let of_parts = run.chunk_by(|a, b| a.part == b.part);
+    let sum = |changes: &[RowChange<'a>]| {
+        let mut sum = DeltaSum::default();
+        changes.iter().try_for_each(|change| sum.change(change))?;
+        Ok((changes[0].part, sum.finish()))
+    };
+    of_parts.map(sum).collect()
 }
 
 #[cfg(test)]

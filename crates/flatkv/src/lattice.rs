@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lthash::{LtHash, Root};
+use lthash::{LtHash, Root, RowSum};
 
 use crate::codec::Fields;
 use crate::delta::Delta;
@@ -53,6 +53,26 @@ impl Entry {
         self.hash.merge(&delta.hash);
         self.totals = self.totals.checked_add(delta.added)?.checked_sub(delta.removed)?;
         Some(())
+    }
+}
+
+/// Rows of one lane and module that are still being added up.
+#[derive(Default)]
+pub(crate) struct EntryRows {
+    hash: RowSum,
+    totals: Totals,
+}
+
+impl EntryRows {
+    /// Adds a row.
+    pub(crate) fn add(&mut self, key: &[u8], row: &[u8]) {
+        self.hash.add(key, row);
+        self.totals.count(key, row);
+    }
+
+    /// What they add up to.
+    pub(crate) fn finish(self) -> Entry {
+        Entry { hash: self.hash.finish(), totals: self.totals }
     }
 }
 

@@ -9,10 +9,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use changeset::{EntrySum, KvPair, NamedChangeSet};
+use changeset::{EntrySums, KvPair, NamedChangeSet};
 
 use crate::block::Row;
-use crate::delta::{Delta, RowChange};
+use crate::delta::{Delta, DeltaSum, RowChange};
 use crate::entered::{Moved, entered};
 use crate::error::{FlatKvError, Result};
 use crate::key::{Field, Key, locate};
@@ -57,7 +57,7 @@ impl MadeRows {
     /// # Errors
     /// A pair that the store refuses.
     pub(crate) fn make(changes: &[NamedChangeSet], height: u64) -> Result<Self> {
-        let mut made = Self { height, rows: Vec::new(), deltas: Vec::new() };
+        let (mut rows, mut deltas): (Vec<_>, Vec<(Part, DeltaSum)>) = (Vec::new(), Vec::new());
         let (mut physical, mut scratch) = (Vec::new(), Vec::new());
         for set in changes {
             let module: Arc<str> = Arc::from(set.name.as_str());
@@ -71,19 +71,13 @@ impl MadeRows {
                 let is_live = next_row(field, None, Op::Set(&pair.value), height, &mut scratch)
                     .map_err(|source| FlatKvError::Row { key: key.to_vec(), source })?;
                 let row = is_live.then(|| Row::from(scratch.as_slice()));
-                made.push(MadeRow { part, pair: (pair.key.clone(), pair.value.clone()), field, key, row })?;
+                let row = MadeRow { part, pair: (pair.key.clone(), pair.value.clone()), field, key, row };
+                delta_of(&mut deltas, &row.part).change(&row.change())?;
+                rows.push(row);
             }
         }
-        Ok(made)
-    }
-
-    fn push(&mut self, row: MadeRow) -> Result<()> {
-        let change = row.change();
-        let delta = delta_of(&mut self.deltas, change.part);
-        delta.change(change.key, None, change.new);
-        entered(&change, &mut delta.entered)?;
-        self.rows.push(row);
-        Ok(())
+        let deltas = deltas.into_iter().map(|(part, sum)| (part, sum.finish())).collect();
+        Ok(Self { height, rows, deltas })
     }
 
     /// The rows, if they are of the block at `height`.
@@ -101,9 +95,9 @@ impl MadeRows {
         let mut deltas = self.deltas.clone();
         for (row, _) in self.rows.iter().zip(is_taken).filter(|(_, is_taken)| !**is_taken) {
             let change = row.change();
-            let mut gone = EntrySum::default();
+            let mut gone = EntrySums::default();
             entered(&change, &mut gone)?;
-            delta_of(&mut deltas, change.part).take_back(&change, &gone);
+            delta_of(&mut deltas, change.part).take_back(&change, &gone.finish());
         }
         Ok(self.deltas.iter().map(|(part, _)| part).zip(deltas.into_iter().map(|(_, delta)| delta)).collect())
     }
@@ -114,11 +108,11 @@ impl MadeRows {
 }
 
 /// The delta of `part`: nearly always the last one, since pairs of a module come together.
-fn delta_of<'d>(deltas: &'d mut Vec<(Part, Delta)>, part: &Part) -> &'d mut Delta {
+fn delta_of<'d, D: Default>(deltas: &'d mut Vec<(Part, D)>, part: &Part) -> &'d mut D {
     let at = match deltas.iter().rposition(|(known, _)| known == part) {
         Some(at) => at,
         None => {
-            deltas.push((part.clone(), Delta::default()));
+            deltas.push((part.clone(), D::default()));
             deltas.len() - 1
         }
     };

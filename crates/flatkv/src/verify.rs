@@ -10,7 +10,7 @@ use changeset::Hash;
 use crate::error::{FlatKvError, Result};
 use crate::key::split;
 use crate::lane::Lane;
-use crate::lattice::{Entry, Lattices, Part, Totals};
+use crate::lattice::{Entry, EntryRows, Lattices, Part, Totals};
 use crate::row::check_row;
 use crate::view::View;
 
@@ -130,7 +130,7 @@ impl View {
     ) -> Result<ControlFlow<()>> {
         let mut rows = self.walk(lane);
         // Rows of a module follow each other, so the sum is looked up once per module.
-        let mut current: Option<(Part, Entry)> = None;
+        let mut current: Option<(Part, EntryRows)> = None;
         while rows.advance()? {
             let Some((key, row)) = rows.item() else { break };
             if tally.rows.is_multiple_of(PROGRESS_ROWS) && progress(tally.rows).is_break() {
@@ -148,15 +148,14 @@ impl View {
                 tally.damage(FlatKvError::Row { key: key.to_vec(), source });
             }
             if current.as_ref().is_none_or(|(part, _)| part.1.as_ref() != module) {
-                tally.keep(current.take());
-                current = Some(((lane, module.into()), Entry::default()));
+                tally.keep(current.take().map(|(part, rows)| (part, rows.finish())));
+                current = Some(((lane, module.into()), EntryRows::default()));
             }
-            if let Some((_, entry)) = &mut current {
-                entry.hash.add(key, row);
-                entry.totals.count(key, row);
+            if let Some((_, rows)) = &mut current {
+                rows.add(key, row);
             }
         }
-        tally.keep(current);
+        tally.keep(current.map(|(part, rows)| (part, rows.finish())));
         Ok(ControlFlow::Continue(()))
     }
 

@@ -10,41 +10,8 @@
 
 use std::array::from_fn;
 
-/// The initial chaining value.
-pub(crate) const IV: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
-/// Words of a block.
-pub(crate) const BLOCK_WORDS: usize = 16;
-/// Bytes of a block.
-pub(crate) const BLOCK_BYTES: usize = 4 * BLOCK_WORDS;
-
-pub(crate) const CHUNK_START: u32 = 1;
-pub(crate) const CHUNK_END: u32 = 1 << 1;
-pub(crate) const PARENT: u32 = 1 << 2;
-pub(crate) const ROOT: u32 = 1 << 3;
-
-/// Which word of the block each mix of each round takes.
-pub(crate) const SCHEDULE: [[usize; BLOCK_WORDS]; 7] = schedule();
-
-const fn schedule() -> [[usize; BLOCK_WORDS]; 7] {
-    const PERMUTATION: [usize; BLOCK_WORDS] = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
-    let mut rounds = [[0; BLOCK_WORDS]; 7];
-    let mut word = 0;
-    while word < BLOCK_WORDS {
-        rounds[0][word] = word;
-        word += 1;
-    }
-    let mut round = 1;
-    while round < 7 {
-        let mut word = 0;
-        while word < BLOCK_WORDS {
-            rounds[round][word] = rounds[round - 1][PERMUTATION[word]];
-            word += 1;
-        }
-        round += 1;
-    }
-    rounds
-}
+use multibuffer::BLOCK_BYTES;
+use multibuffer::blake3::{BLOCK_WORDS, IV, SCHEDULE};
 
 /// What a compression takes, but for the counter.
 #[derive(Clone, Copy)]
@@ -55,17 +22,9 @@ pub(crate) struct Input {
     pub(crate) flags: u32,
 }
 
-/// The words of a block's bytes, little endian; a block that is not full is padded with zeros.
-pub(crate) fn words(bytes: &[u8]) -> [u32; BLOCK_WORDS] {
-    let mut block = [0; BLOCK_BYTES];
-    block[..bytes.len()].copy_from_slice(bytes);
+/// The words of a block's bytes, little endian.
+pub(crate) fn words(block: &[u8; BLOCK_BYTES]) -> [u32; BLOCK_WORDS] {
     from_fn(|word| u32::from_le_bytes(block.as_chunks().0[word]))
-}
-
-/// The chaining value behind a block of a chunk that others follow.
-pub(crate) fn next_chaining(input: &Input) -> [u32; 8] {
-    let [low, ..] = outputs::<1>(input, 0);
-    from_fn(|word| low[word][0])
 }
 
 /// The output blocks of `N` counters from `counter` on, word by word. The high word of a counter is always 0 here.

@@ -6,10 +6,11 @@
 //! A state keeps its limbs in this order, in which the lanes of a vector are the same word of neighbouring blocks: an element
 //! is added as it leaves the compression, and only a stored state is put into the format's order.
 
+use multibuffer::blake3::BLOCK_WORDS;
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::{V3, V4};
 
-use crate::compress::{BLOCK_WORDS, Input, outputs};
+use crate::compress::{Input, outputs};
 use crate::state::LIMBS;
 
 /// Blocks of a group.

@@ -5,11 +5,12 @@
 //!
 //! Good starting points:
 //! - [`LtHash`]: the state; [`LtHash::add`] and [`LtHash::subtract`] a row, [`LtHash::merge`] whole states.
+//! - [`RowSum`]: the sum of many rows, in less time.
 //! - [`LtHash::root`]: the 32 bytes that stand for the state.
 //! - [`STATE_BYTES`]: the size of a stored state.
 //!
 //! Invariants: the state depends on the rows alone, not on their order; `subtract` undoes `add` exactly; a row with an empty
-//! key or an empty value has no element; no row costs an allocation.
+//! key or an empty value has no element; no row costs an allocation by itself.
 //!
 //! ```
 //! use lthash::LtHash;
@@ -35,6 +36,8 @@ mod kernel;
 mod lanes;
 mod probe;
 mod state;
+mod sum;
 
 pub use probe::Probe;
 pub use state::{LIMBS, LtHash, Root, STATE_BYTES, StateError};
+pub use sum::RowSum;

@@ -8,7 +8,8 @@
 
 use core::fmt;
 
-use crate::element::root_node;
+use crate::compress::Input;
+use crate::element::element;
 use crate::kernel::{Kernel, Sign, place};
 
 /// Limbs of a state.
@@ -106,9 +107,14 @@ impl LtHash {
     }
 
     fn combine(&mut self, key: &[u8], value: &[u8], sign: Sign) {
-        if let Some(root) = root_node(key, value) {
-            Kernel::detect().combine(&mut self.limbs, &root, sign);
+        if let Some(element) = element(key, value) {
+            self.combine_root(&element.root(), sign);
         }
+    }
+
+    /// Adds the element that is drawn from `root`, or takes it away.
+    pub(crate) fn combine_root(&mut self, root: &Input, sign: Sign) {
+        Kernel::detect().combine(&mut self.limbs, root, sign);
     }
 }
 

@@ -21,17 +21,31 @@ impl Checked {
 
     /// Runs `check` for record `index` unless it has passed before.
     pub(crate) fn once<E>(&self, index: u32, check: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        if !self.has_passed(index) {
+            check()?;
+            self.pass(index);
+        }
+        Ok(())
+    }
+
+    /// Whether record `index` has passed its check. Bits say nothing of other memory: the mapping was there before any of them.
+    pub(crate) fn has_passed(&self, index: u32) -> bool {
+        self.word(index).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    /// Record `index` has passed its check.
+    pub(crate) fn pass(&self, index: u32) {
+        if let Some((word, bit)) = self.word(index) {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// The word with the record's bit; none for a record that is not there, which is checked each time.
+    fn word(&self, index: u32) -> Option<(&AtomicU64, u64)> {
         let words = self.words.get_or_init(|| (0..self.len.div_ceil(64)).map(|_| AtomicU64::new(0)).collect());
         // UNWRAP: a 32-bit number.
         let index = usize::try_from(index).expect("a usize of 32 bits or more");
-        let Some(word) = words.get(index / 64) else { return check() };
-        let bit = 1 << (index % 64);
-        // Bits say nothing of other memory: the mapping was there before any of them.
-        if word.load(Ordering::Relaxed) & bit == 0 {
-            check()?;
-            word.fetch_or(bit, Ordering::Relaxed);
-        }
-        Ok(())
+        Some((words.get(index / 64)?, 1 << (index % 64)))
     }
 }
 

@@ -8,8 +8,7 @@
 //! Source: spec FORMATS, IAVL tree and commit hashes.
 
 use changeset::Hash;
-use sha2::block_api::compress256;
-use sha2::{Digest, Sha256};
+use multibuffer::{Algorithm, Queue, Sha256};
 
 /// The root hash of a tree without leaves: SHA-256 of nothing.
 pub const EMPTY_ROOT: Hash = [
@@ -19,28 +18,15 @@ pub const EMPTY_ROOT: Hash = [
 
 /// Length byte of a 32-byte hash.
 const HASH_LENGTH: u8 = 32;
-/// A block of SHA-256.
-const BLOCK_BYTES: usize = 64;
-/// Messages up to so many blocks, padding included, are laid out on the stack and hashed in one go: a branch's always is, a
-/// leaf's up to keys of about 200 bytes. The library's own buffer, filled piece by piece, takes half again as long.
-const BLOCKS_MAX: usize = 4;
-/// What SHA-256 begins with.
-const INITIAL: [u32; 8] =
-    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// The hash of a leaf.
 pub fn leaf_hash(version: u32, key: &[u8], value: &[u8]) -> Hash {
-    leaf_hash_of_value_hash(version, key, &sha256([value]))
+    leaf_hash_of_value_hash(version, key, &Sha256::hash([value]))
 }
 
 /// The hash of a leaf whose value has the hash `value_hash`.
 pub fn leaf_hash_of_value_hash(version: u32, key: &[u8], value_hash: &Hash) -> Hash {
-    let mut head = Varints::new();
-    head.signed(0);
-    head.signed(1);
-    head.signed(u64::from(version));
-    head.unsigned(key.len() as u64);
-    sha256([head.bytes(), key, &[HASH_LENGTH], value_hash])
+    Sha256::hash([leaf_head(version, key).bytes(), key, &[HASH_LENGTH], value_hash])
 }
 
 /// The hash of a branch of `size` leaves.
@@ -49,36 +35,55 @@ pub fn branch_hash(height: u8, size: u64, version: u32, left: &Hash, right: &Has
     head.signed(u64::from(height));
     head.signed(size);
     head.signed(u64::from(version));
-    sha256([head.bytes(), &[HASH_LENGTH], left, &[HASH_LENGTH], right])
+    Sha256::hash([head.bytes(), &[HASH_LENGTH], left, &[HASH_LENGTH], right])
 }
 
-/// SHA-256 of `parts`, one behind the other.
-fn sha256<const N: usize>(parts: [&[u8]; N]) -> Hash {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    // A byte behind the message, and its length in bits at the block's end.
-    let blocks = (length + 1 + size_of::<u64>()).div_ceil(BLOCK_BYTES);
-    let mut message = [[0; BLOCK_BYTES]; BLOCKS_MAX];
-    let Some(message) = message.get_mut(..blocks) else {
-        let mut hasher = Sha256::new();
-        parts.iter().for_each(|part| hasher.update(part));
-        return hasher.finalize().into();
-    };
-    let mut rest = message.as_flattened_mut();
-    for part in parts {
-        let (place, behind) = rest.split_at_mut(part.len());
-        place.copy_from_slice(part);
-        rest = behind;
+/// Hashes of many leaves. Each has a tag to know its hash by.
+pub struct LeafHashes<'k, T> {
+    /// By version and key.
+    values: Queue<Sha256, (u32, &'k [u8], T)>,
+    leaves: Queue<Sha256, T>,
+}
+
+impl<T> Default for LeafHashes<'_, T> {
+    fn default() -> Self {
+        Self { values: Queue::default(), leaves: Queue::default() }
     }
-    rest[0] = 0x80;
-    let end = rest.len() - size_of::<u64>();
-    rest[end..].copy_from_slice(&(8 * length as u64).to_be_bytes());
-    let mut state = INITIAL;
-    compress256(&mut state, message);
-    let mut hash = [0; 32];
-    for (bytes, word) in hash.as_chunks_mut::<4>().0.iter_mut().zip(state) {
-        *bytes = word.to_be_bytes();
+}
+
+impl<'k, T> LeafHashes<'k, T> {
+    /// Asks for a leaf's hash. `done` is told the hashes that are known now.
+    pub fn push(&mut self, version: u32, key: &'k [u8], value: &[u8], tag: T, mut done: impl FnMut(T, Hash)) {
+        let Self { values, leaves } = self;
+        values.push([value], (version, key, tag), |leaf, value_hash| push(leaves, leaf, &value_hash, &mut done));
     }
-    hash
+
+    /// Tells `done` all other hashes that were asked for.
+    pub fn finish(self, mut done: impl FnMut(T, Hash)) {
+        let Self { mut values, mut leaves } = self;
+        values.finish(|leaf, value_hash| push(&mut leaves, leaf, &value_hash, &mut done));
+        leaves.finish(done);
+    }
+}
+
+/// Asks for the hash of a leaf whose value's is known.
+fn push<T>(
+    leaves: &mut Queue<Sha256, T>,
+    (version, key, tag): (u32, &[u8], T),
+    value_hash: &Hash,
+    done: impl FnMut(T, Hash),
+) {
+    leaves.push([leaf_head(version, key).bytes(), key, &[HASH_LENGTH], value_hash], tag, done);
+}
+
+/// What stands before a leaf's key.
+fn leaf_head(version: u32, key: &[u8]) -> Varints {
+    let mut head = Varints::new();
+    head.signed(0);
+    head.signed(1);
+    head.signed(u64::from(version));
+    head.unsigned(key.len() as u64);
+    head
 }
 
 /// Up to four varints of at most ten bytes.
@@ -117,20 +122,22 @@ impl Varints {
 
 #[cfg(test)]
 mod tests {
+    use sha2::Digest;
+
     use super::*;
 
     #[test]
     fn the_empty_root_is_the_hash_of_nothing() {
-        assert_eq!(EMPTY_ROOT, <[u8; 32]>::from(Sha256::digest([])));
+        assert_eq!(EMPTY_ROOT, <[u8; 32]>::from(sha2::Sha256::digest([])));
     }
 
     #[test]
     fn messages_of_any_length_hash_as_the_library_hashes_them() {
         let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(600).collect();
         for length in 0..bytes.len() {
-            let (message, expected) = (&bytes[..length], <[u8; 32]>::from(Sha256::digest(&bytes[..length])));
+            let (message, expected) = (&bytes[..length], <[u8; 32]>::from(sha2::Sha256::digest(&bytes[..length])));
             let (front, back) = message.split_at(length / 3);
-            assert_eq!([sha256([message]), sha256([front, back])], [expected; 2], "length={length}");
+            assert_eq!([Sha256::hash([message]), Sha256::hash([front, back])], [expected; 2], "length={length}");
         }
     }
 

@@ -47,7 +47,7 @@ mod verify;
 
 pub use audit::Fault;
 pub use error::{Error, Field, NameProblem};
-pub use hash::{EMPTY_ROOT, branch_hash, leaf_hash, leaf_hash_of_value_hash};
+pub use hash::{EMPTY_ROOT, LeafHashes, branch_hash, leaf_hash, leaf_hash_of_value_hash};
 pub use layout::{
     FILE_KVS, FILE_LEAVES, FILE_METADATA, FILE_NODES, FORMAT, MAGIC, METADATA_BYTES, RECORD_BYTES, encode_branch,
     encode_leaf, encode_metadata,

@@ -10,6 +10,9 @@ use crate::records::Records;
 pub struct LeafId(pub(crate) u32);
 
 impl LeafId {
+    /// The id of no leaf: no tree has as many, and whoever asks for it gets an error.
+    pub const NONE: Self = Self(u32::MAX);
+
     /// The leaf's place in key order, from 0.
     pub fn index(self) -> u32 {
         self.0

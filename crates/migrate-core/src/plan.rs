@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use boundary::Boundary;
-use changeset::{EntrySum, KvPair, NamedChangeSet};
+use changeset::{EntrySum, EntrySums, KvPair, NamedChangeSet};
 
 use crate::batch::Batch;
 use crate::observer::FlushReport;
@@ -54,7 +54,7 @@ impl Moving {
     /// The pairs of `batch`, which was taken from `trees`.
     pub(crate) fn of(trees: &[String], batch: Batch) -> Self {
         let Batch { pairs, key_bytes, value_bytes, boundary } = batch;
-        let mut left = EntrySum::default();
+        let mut left = EntrySums::default();
         let (mut leaves, mut enters) = (Vec::new(), Vec::new());
         for pairs in pairs.chunk_by(|(tree, ..), (other, ..)| tree == other) {
             let module = &trees[pairs[0].0];
@@ -64,7 +64,7 @@ impl Moving {
             let sets = pairs.iter().map(|(_, key, value)| KvPair::set(key.clone(), value.clone())).collect();
             enters.push(NamedChangeSet::new(module.clone(), sets));
         }
-        Self { leaves, enters, key_bytes, value_bytes, left, boundary }
+        Self { leaves, enters, key_bytes, value_bytes, left: left.finish(), boundary }
     }
 }
 

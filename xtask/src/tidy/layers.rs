@@ -9,9 +9,10 @@ use super::source::Code;
 const EDGES: &[(&str, &[&str])] = &[
     ("beside", &[]),
     ("boundary", &[]),
-    ("changeset", &[]),
-    ("lthash", &[]),
-    ("memiavl-iter", &["changeset"]),
+    ("multibuffer", &[]),
+    ("changeset", &["multibuffer"]),
+    ("lthash", &["multibuffer"]),
+    ("memiavl-iter", &["multibuffer", "changeset"]),
     ("memiavl", &["memiavl-iter", "changeset", "beside"]),
     ("flatkv", &["lthash", "changeset", "beside"]),
     ("migrate-core", &["boundary", "changeset", "beside"]),

@@ -9,7 +9,7 @@ use crate::audit::tally::Tally;
 use crate::error::{FlatKvError, Result};
 use crate::key::split;
 use crate::lane::Lane;
-use crate::lattice::{Entry, Part};
+use crate::lattice::{EntryRows, Part};
 use crate::options::Family;
 use crate::row::check_row;
 use crate::rows::READAHEAD_BYTES;
@@ -80,7 +80,7 @@ impl View {
         let mut tally = Tally::default();
         let mut rows = self.walk_range(range);
         // Rows of a module follow each other, so the sum is looked up once per module.
-        let mut current: Option<(Part, Entry)> = None;
+        let mut current: Option<(Part, EntryRows)> = None;
         let mut unsaid = 0;
         while rows.advance()? {
             let Some((key, row)) = rows.item() else { break };
@@ -102,15 +102,14 @@ impl View {
             };
             self.check_height(range.lane, key, row, found);
             if current.as_ref().is_none_or(|(part, _)| part.1.as_ref() != module) {
-                tally.keep(current.take());
-                current = Some(((range.lane, module.into()), Entry::default()));
+                tally.keep(current.take().map(|(part, rows)| (part, rows.finish())));
+                current = Some(((range.lane, module.into()), EntryRows::default()));
             }
-            if let Some((_, entry)) = &mut current {
-                entry.hash.add(key, row);
-                entry.totals.count(key, row);
+            if let Some((_, rows)) = &mut current {
+                rows.add(key, row);
             }
         }
-        tally.keep(current);
+        tally.keep(current.map(|(part, rows)| (part, rows.finish())));
         Ok(look(unsaid).is_continue().then_some(tally))
     }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use rocksdb::{DBRawIterator, ReadOptions, SstFileWriter};
 
 use crate::bulk::load::BulkLoad;
-use crate::delta::Delta;
+use crate::delta::{Delta, DeltaSum, RowChange};
+use crate::entered::Moved;
 use crate::error::{FlatKvError, Result};
 use crate::lane::Lane;
 use crate::lattice::Part;
@@ -27,7 +28,7 @@ pub(super) struct LaneRun<'l> {
     written: u64,
     /// The finished tables.
     tables: Vec<PathBuf>,
-    delta: Delta,
+    delta: DeltaSum,
 }
 
 /// What a lane of a run leaves: its tables in key order, and what they do to the lane's and module's state.
@@ -53,7 +54,7 @@ impl<'l> LaneRun<'l> {
             let rows = load.store.view.source().iterator(Family::Rows(lane), options);
             Present { rows, is_started: false }
         });
-        Self { load, part, present, table: None, written: 0, tables: Vec::new(), delta: Delta::default() }
+        Self { load, part, present, table: None, written: 0, tables: Vec::new(), delta: DeltaSum::default() }
     }
 
     /// The row that the store has at `key`, which must be higher than the one asked for before.
@@ -69,7 +70,7 @@ impl<'l> LaneRun<'l> {
     pub(super) fn put(&mut self, key: &[u8], row: Option<&[u8]>) -> Result<()> {
         self.present(key)?;
         let old = self.present.as_ref().and_then(|present| present.at(key));
-        self.delta.change(key, old, row);
+        self.delta.change(&RowChange { part: &self.part, key, old, new: row, moved: Moved::default() })?;
         let is_present = old.is_some();
         match row {
             Some(row) => self.write(|table| table.put(key, row)),
@@ -108,7 +109,7 @@ impl<'l> LaneRun<'l> {
 
     pub(super) fn finish(mut self) -> Result<LoadedLane> {
         self.close_table()?;
-        Ok(LoadedLane { part: self.part, tables: self.tables, delta: self.delta })
+        Ok(LoadedLane { part: self.part, tables: self.tables, delta: self.delta.finish() })
     }
 }
 

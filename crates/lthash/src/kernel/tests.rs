@@ -1,8 +1,9 @@
 //! Every kernel that this processor can run against the library's own output.
 
 use super::*;
-use crate::element::root_node;
-use crate::state::STATE_BYTES;
+use crate::element::element;
+use crate::state::{LtHash, STATE_BYTES};
+use crate::sum::RowSum;
 
 /// The element as the library draws it.
 fn drawn(key: &[u8], value: &[u8]) -> [u16; LIMBS] {
@@ -31,7 +32,7 @@ fn every_kernel_draws_what_the_library_draws() {
     for key_bytes in [1_usize, 24, 57] {
         for value_bytes in lengths.clone() {
             let (key, value) = (&bytes[..key_bytes], &bytes[100..100 + value_bytes]);
-            let root = root_node(key, value).expect("an element");
+            let root = element(key, value).expect("an element").root();
             let expected = drawn(key, value);
             for kernel in &kernels {
                 let mut limbs = [0; LIMBS];
@@ -49,4 +50,23 @@ fn every_limb_has_a_place_of_its_own() {
     let mut places: Vec<usize> = (0..LIMBS).map(place).collect();
     places.sort_unstable();
     assert_eq!(places, (0..LIMBS).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_sum_of_many_rows_is_that_of_one_row_after_the_other() {
+    let bytes: Vec<u8> = (0..9000_u32).map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let (mut together, mut one_by_one) = (RowSum::default(), LtHash::new());
+    // Every length in blocks, more and less often than there are lanes, none at all, and some taken away again.
+    for at in 0..400 {
+        let (key_bytes, value_bytes) = (at * 7 % 60, [41, 0, 90, 160, 230, 300, 1100, 2300][at % 8] + at % 23);
+        let (key, value) = (&bytes[at..at + key_bytes], &bytes[100 + at..100 + at + value_bytes]);
+        if at % 5 == 4 {
+            together.subtract(key, value);
+            one_by_one.subtract(key, value);
+        } else {
+            together.add(key, value);
+            one_by_one.add(key, value);
+        }
+    }
+    assert_eq!(together.finish(), one_by_one);
 }

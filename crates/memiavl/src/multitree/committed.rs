@@ -44,3 +44,9 @@ impl Committed {
         CommitInfo::new(self.version(), self.roots())
     }
 }
+
+impl Drop for Committed {
+    fn drop(&mut self) {
+        self.forest.let_go();
+    }
+}

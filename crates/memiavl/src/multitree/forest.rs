@@ -196,6 +196,11 @@ impl Forest {
         Ok(())
     }
 
+    /// Lets the trees' nodes go; those that nobody else holds are used again.
+    pub(super) fn let_go(&mut self) {
+        self.trees.iter_mut().for_each(|named| named.tree.let_go());
+    }
+
     fn position(&self, name: &str) -> Option<usize> {
         self.trees.binary_search_by(|named| (*named.name).cmp(name)).ok()
     }

@@ -7,6 +7,7 @@ use beside::beside;
 
 use crate::error::{Error, Result};
 use crate::tree::node::{At, Base, Body, LeafValue, MemBranch, MemNode, NodeKey, NodeRef};
+use crate::tree::spare::Spares;
 
 /// A change under way.
 pub(crate) struct Edit<'t> {
@@ -16,12 +17,13 @@ pub(crate) struct Edit<'t> {
     version: u32,
     /// How much more memory the tree's nodes take, in bytes.
     grown: i64,
+    spares: Spares,
 }
 
 impl<'t> Edit<'t> {
     /// A change that nodes of `version` come from.
     pub(crate) fn new(base: Base<'t>, version: u32) -> Self {
-        Self { base, version, grown: 0 }
+        Self { base, version, grown: 0, spares: Spares::default() }
     }
 
     /// The version of what is changed now.
@@ -45,7 +47,7 @@ impl<'t> Edit<'t> {
         here: impl FnOnce(&mut Self) -> A,
         there: impl FnOnce(&mut Self) -> B + Send,
     ) -> (A, B) {
-        let part = || Self { base: self.base, version: self.version, grown: 0 };
+        let part = || Self::new(self.base, self.version);
         let (mut own, mut other) = (part(), part());
         let done = beside(true, || here(&mut own), || there(&mut other));
         self.grown += own.grown + other.grown;
@@ -88,7 +90,7 @@ impl Edit<'_> {
             *node = self.new_node(branch.version, body);
         }
         match node {
-            NodeRef::Mem(shared) => match touch(shared) {
+            NodeRef::Mem(shared) => match self.touch(shared) {
                 MemNode { version, body: Body::Branch(branch), .. } => Ok((version, branch)),
                 MemNode { body: Body::Leaf { .. }, .. } => Err(Error::MisplacedLeaf),
             },
@@ -100,7 +102,7 @@ impl Edit<'_> {
     pub(crate) fn replace_value(&mut self, node: &mut NodeRef, version: u32, new: &[u8]) -> Result<()> {
         match node {
             NodeRef::Mem(shared) => {
-                let changed = touch(shared);
+                let changed = self.touch(shared);
                 changed.version = version;
                 let before = changed.bytes();
                 if let Body::Leaf { value, .. } = &mut changed.body {
@@ -129,7 +131,19 @@ impl Edit<'_> {
     fn new_node(&mut self, version: u32, body: Body) -> NodeRef {
         let node = MemNode { version, hash: None, body };
         self.grow(node.bytes());
-        NodeRef::Mem(Arc::new(node))
+        NodeRef::Mem(self.spares.node(node))
+    }
+
+    /// The node, to be changed: nobody else can reach it, and its hash is gone.
+    fn touch<'n>(&mut self, shared: &'n mut Arc<MemNode>) -> &'n mut MemNode {
+        if Arc::get_mut(shared).is_none() {
+            let MemNode { version, hash: _, body } = &**shared;
+            *shared = self.spares.node(MemNode { version: *version, hash: None, body: body.clone() });
+        }
+        // UNWRAP: the lines above have made a copy, unless it was nobody else's before.
+        let node = Arc::get_mut(shared).expect("a node of its own");
+        node.hash = None;
+        node
     }
 
     fn grow(&mut self, bytes: u64) {
@@ -139,11 +153,4 @@ impl Edit<'_> {
     fn shrink(&mut self, bytes: u64) {
         self.grown -= bytes.cast_signed();
     }
-}
-
-/// The node, to be changed: nobody else can reach it, and its hash is gone.
-fn touch(shared: &mut Arc<MemNode>) -> &mut MemNode {
-    let node = Arc::make_mut(shared);
-    node.hash = None;
-    node
 }

@@ -12,6 +12,7 @@ use crate::tree::find::{contains, find_leaf};
 use crate::tree::hash::{Unhashed, hash, unhashed_parts};
 use crate::tree::many::{One, contains_all};
 use crate::tree::node::{At, Base, Body, LeafValue, MemNode, NodeRef};
+use crate::tree::spare::let_go;
 use crate::tree::together::{FailedAt, Run};
 
 /// One tree. A clone costs two counts and never changes with the original.
@@ -128,6 +129,11 @@ impl Tree {
     /// Whether `key` is there. Where a write goes depends on the answer, so the leaves that it rests on are checked.
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
         self.root.as_ref().map_or(Ok(false), |root| contains(self.base(), root, key))
+    }
+
+    /// Lets the tree's nodes go; those that nobody else holds are used again.
+    pub(crate) fn let_go(&mut self) {
+        self.root.take().into_iter().for_each(let_go);
     }
 
     /// Which of `keys`, which ascend, are there; else as [`contains`](Self::contains).

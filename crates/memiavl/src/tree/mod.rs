@@ -12,6 +12,7 @@ mod rank;
 mod rebalance;
 mod run;
 mod scan;
+mod spare;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ pub(crate) enum NodeRef {
     Leaf(LeafId),
     /// A branch of the snapshot.
     Branch(BranchId),
-    /// A changed node. INVARIANT: changed only through `Arc::make_mut`, so whoever else holds it never sees a change.
+    /// A changed node. INVARIANT: changed only through `Arc::get_mut`, so whoever else holds it never sees a change.
     Mem(Arc<MemNode>),
 }
 

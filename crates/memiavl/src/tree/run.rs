@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::tree::find::side_of;
 use crate::tree::live::Tree;
 use crate::tree::node::{At, Body, MemNode, Side};
+use crate::tree::walk::LEAVES_AHEAD;
 
 /// The leaves of a tree whose ranks lie in a range, in key order; each mapped one is checked against its hash, unless it was
 /// made without that.
@@ -80,6 +81,10 @@ impl<'t> RankedLeaves<'t> {
             if let Some(leaf) = self.run.as_mut().and_then(Iterator::next) {
                 let leaf = leaf?;
                 if self.is_checked {
+                    let at = leaf.id.index();
+                    if !base.snapshot().is_verified(leaf.id) {
+                        base.snapshot().verify_leaves_ahead(at..at.saturating_add(LEAVES_AHEAD));
+                    }
                     base.snapshot().verify_leaf(&leaf)?;
                 }
                 return Ok(Some((leaf.key, leaf.value)));

@@ -212,6 +212,32 @@ proptest! {
     }
 
     #[test]
+    fn versions_that_are_let_go_leave_all_others_as_they_were(
+        blocks in prop::collection::vec((block(), 0_usize..6), 1..40), with_snapshot in any::<bool>(),
+    ) {
+        let (mut tree, mut naive, mut model) = (Tree::new(1), naive::Naive::default(), Model::new());
+        let (mut kept, mut _dir) = (Vec::new(), None);
+        for (at, (pairs, gone)) in blocks.iter().enumerate() {
+            tree.apply(pairs).expect("applied");
+            apply(&mut model, pairs);
+            prop_assert_eq!(check(&mut tree, &model), naive.block(pairs));
+            tree.advance().expect("version");
+            kept.push((tree.clone(), model.clone()));
+            if let Some((other, _)) = kept.get_mut(*gone) {
+                other.let_go();
+                kept.remove(*gone);
+            }
+            for (other, model) in &mut kept {
+                check(other, model);
+            }
+            if with_snapshot && at == 5 {
+                let (dir, mapped) = mapped(&tree);
+                (_dir, tree) = (Some(dir), mapped);
+            }
+        }
+    }
+
+    #[test]
     fn versions_made_together_lead_where_one_after_the_other_leads(
         before in block(), blocks in prop::collection::vec((block(), block(), any::<bool>()), 1..12),
         initial_version in prop_oneof![Just(1), Just(100)], from_snapshot in any::<bool>(),

@@ -8,6 +8,9 @@ use crate::error::Result;
 use crate::tree::cursor::{Cursor, LeafRef};
 use crate::tree::live::Tree;
 
+/// Leaves that are checked together. Of those behind the walk's end none is checked in vain: the next batch begins there.
+pub(crate) const LEAVES_AHEAD: u32 = 64;
+
 /// Takes a pair, and says whether the walk goes on.
 pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
 
@@ -26,6 +29,9 @@ impl Tree {
             let flow = match leaf {
                 LeafRef::Mapped(id) => {
                     let snapshot = self.base().snapshot();
+                    if !snapshot.is_verified(id) {
+                        snapshot.verify_leaves_ahead(id.index()..id.index().saturating_add(LEAVES_AHEAD));
+                    }
                     let leaf = snapshot.leaf(id)?;
                     snapshot.verify_leaf(&leaf)?;
                     hand_out(leaf.key, leaf.value)
