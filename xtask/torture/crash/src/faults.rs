@@ -24,6 +24,7 @@ use ferry::ErrorKind;
 
 use crate::child::{Control, Scene};
 use crate::crash_points::{Rig, check_home, lock, words};
+use crate::hang;
 use crate::life::{Action, Life};
 use crate::node::{Actor, Script};
 use crate::report::{Report, Violation};
@@ -236,8 +237,9 @@ impl Rig<'_> {
             match heard.recv_timeout(SILENCE) {
                 Ok(line) => self.hear(&line, &mut at, &phase, &replay, report),
                 Err(RecvTimeoutError::Timeout) => {
+                    let waiting = hang::describe(child.id());
                     child.kill().context("cannot end a child that hangs")?;
-                    end = Some("hangs".to_owned());
+                    end = Some(format!("hangs [{waiting}]"));
                 }
                 Err(RecvTimeoutError::Disconnected) => end = Some(String::new()),
             }

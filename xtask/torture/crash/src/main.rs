@@ -7,6 +7,7 @@ mod crash_points;
 mod disk;
 mod failed_syncs;
 mod faults;
+mod hang;
 mod image;
 mod life;
 #[path = "../../../../crates/ferry/tests/common/model.rs"]
