@@ -1,9 +1,8 @@
 //! Leaves in order, either way, over a tree that others may go on changing.
 
-use std::sync::Arc;
-
 use changeset::ScanOrder;
 use memiavl_iter::LeafId;
+use triomphe::Arc;
 
 use crate::error::{Error, Result};
 use crate::tree::find::{Wanted, find, side_of};

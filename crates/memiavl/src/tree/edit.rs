@@ -1,9 +1,8 @@
 //! Unique access to the nodes that a change touches: a mapped one is read into memory, a shared one copied, one that
 //! nobody else can reach is changed in place.
 
-use std::sync::Arc;
-
 use beside::beside;
+use triomphe::Arc;
 
 use crate::error::{Error, Result};
 use crate::tree::node::{At, Base, Body, LeafValue, MemBranch, MemNode, NodeKey, NodeRef};

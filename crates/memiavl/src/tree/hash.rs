@@ -1,9 +1,8 @@
 //! Hashing of changed nodes (spec FORMATS, IAVL tree and commit hashes).
 
-use std::sync::Arc;
-
 use changeset::Hash;
 use memiavl_iter::{NodeId, branch_hash, leaf_hash};
+use triomphe::Arc;
 
 use crate::error::Result;
 use crate::tree::node::{At, Base, Body, MemNode, NodeRef};

@@ -67,7 +67,7 @@ impl Tree {
             (None, None) => true,
             (Some(NodeRef::Leaf(own)), Some(NodeRef::Leaf(its))) => own == its,
             (Some(NodeRef::Branch(own)), Some(NodeRef::Branch(its))) => own == its,
-            (Some(NodeRef::Mem(own)), Some(NodeRef::Mem(its))) => Arc::ptr_eq(own, its),
+            (Some(NodeRef::Mem(own)), Some(NodeRef::Mem(its))) => triomphe::Arc::ptr_eq(own, its),
             _ => false,
         };
         self.version == other.version && is_same_base && is_same_root

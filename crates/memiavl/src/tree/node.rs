@@ -1,10 +1,9 @@
 //! The nodes of a live tree. A node that stands as its snapshot has it is an id; a changed one is in memory.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use changeset::Hash;
 use memiavl_iter::{Branch, BranchId, Leaf, LeafId, NodeId, TreeSnapshot};
+use triomphe::Arc;
 
 use crate::error::Result;
 
@@ -61,7 +60,7 @@ pub(crate) enum NodeKey {
     /// The key of this leaf.
     Mapped(LeafId),
     /// These bytes.
-    Mem(Bytes),
+    Mem(std::sync::Arc<[u8]>),
 }
 
 /// A leaf's value. Most of a chain's are short.
@@ -85,8 +84,8 @@ pub(crate) enum Side {
     Right,
 }
 
-/// What a node in memory takes: the node with its two counts. Keys and values of their own come to it.
-const NODE_BYTES: u64 = (size_of::<MemNode>() + 2 * size_of::<usize>()) as u64;
+/// What a node in memory takes: the node with its count. Keys and values of their own come to it.
+const NODE_BYTES: u64 = (size_of::<MemNode>() + size_of::<usize>()) as u64;
 
 impl MemNode {
     /// Memory that the node takes. A branch's key is shared with a leaf and not counted again.
@@ -101,7 +100,7 @@ impl MemNode {
 impl NodeKey {
     /// A copy of `key`, as [`LeafValue::copied`].
     pub(crate) fn copied(key: &[u8]) -> Self {
-        Self::Mem(Bytes::copy_from_slice(key))
+        Self::Mem(key.into())
     }
 
     /// Bytes beside the node.

@@ -51,7 +51,7 @@ fn pair(tree: &Tree, leaf: &LeafRef) -> Result<Pair> {
     {
         let key = match key {
             NodeKey::Mapped(id) => Bytes::copy_from_slice(tree.base().snapshot().key(*id)?),
-            NodeKey::Mem(key) => key.clone(),
+            NodeKey::Mem(key) => Bytes::copy_from_slice(key),
         };
         return Ok((key, value.to_bytes()));
     }

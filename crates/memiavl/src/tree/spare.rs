@@ -4,9 +4,10 @@
 //! that: what one thread frees and another one asks for goes the long way through it. Here they change hands by the lot.
 
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use memiavl_iter::LeafId;
+use triomphe::Arc;
 
 use crate::tree::node::{Body, LeafValue, MemNode, NodeKey, NodeRef};
 
