@@ -96,15 +96,22 @@ impl Algorithm for Blake3 {
 }
 
 /// What a chunk's last block goes on from: the chaining value behind whole blocks from the chunk's start on, its words as
-/// little-endian bytes. Bytes that fill no block are refused by nobody and mean nothing.
+/// little-endian bytes. A message that fills no block, or more than a chunk, stands for nothing in BLAKE3.
 #[derive(Clone, Copy, Debug)]
 pub struct ChunkFront;
 
 impl Algorithm for ChunkFront {
     fn hash<const N: usize>(parts: [&[u8]; N]) -> Hash {
         let length = parts.iter().map(|part| part.len()).sum();
-        let mut message = [[0; BLOCK_BYTES]; CHUNK_BLOCKS];
-        let message = &mut message[..Self::blocks(length)];
+        let (mut stack, mut heap) = ([[0; BLOCK_BYTES]; CHUNK_BLOCKS], Vec::new());
+        let count = Self::blocks(length);
+        let message = match stack.get_mut(..count) {
+            Some(message) => message,
+            None => {
+                heap.resize(count, [0; BLOCK_BYTES]);
+                &mut heap
+            }
+        };
         put(parts, message);
         Self::hash_laid_out(message, length)
     }
