@@ -9,7 +9,6 @@
 
 use blake3::CHUNK_LEN;
 use blake3::hazmat::{HasherExt, left_subtree_len};
-
 use multibuffer::blake3::{CHUNK_END, CHUNK_START, ChunkFront, IV, PARENT, ROOT};
 use multibuffer::{Algorithm, BLOCK_BYTES};
 
@@ -19,7 +18,7 @@ use crate::compress::{Input, words};
 pub(crate) enum Element {
     /// The root node is known.
     Root(Input),
-    /// A chunk of more than one block: all but the last are still to be compressed.
+    /// A short chunk: all blocks but the last are still to be compressed, with those of other rows if there are any.
     Chunk(Chunk),
 }
 
@@ -38,7 +37,7 @@ pub(crate) struct Last {
 /// Inputs up to here are laid out in one piece and can be compressed with others: a slot's and an account's are.
 const SHORT_BYTES: usize = 4 * BLOCK_BYTES;
 
-/// What is known of a row's element without any hashing; none for a row that has no element.
+/// A row on the way to its root node; none for a row that has no element.
 pub(crate) fn element(key: &[u8], value: &[u8]) -> Option<Element> {
     if key.is_empty() || value.is_empty() {
         return None;
@@ -52,7 +51,7 @@ pub(crate) fn element(key: &[u8], value: &[u8]) -> Option<Element> {
         let mut chunk = [0; CHUNK_LEN];
         lay_out(parts, &mut chunk);
         let (front, last) = halves(&chunk[..bytes]);
-        return Some(Element::Root(last.after(&ChunkFront::hash([front]))));
+        return Some(Element::Root(last.root(front)));
     }
     let mut chunk = Chunk { bytes: [0; SHORT_BYTES], length: bytes };
     lay_out(parts, &mut chunk.bytes);

@@ -132,16 +132,6 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_any_length_hash_as_the_library_hashes_them() {
-        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(600).collect();
-        for length in 0..bytes.len() {
-            let (message, expected) = (&bytes[..length], <[u8; 32]>::from(sha2::Sha256::digest(&bytes[..length])));
-            let (front, back) = message.split_at(length / 3);
-            assert_eq!([Sha256::hash([message]), Sha256::hash([front, back])], [expected; 2], "length={length}");
-        }
-    }
-
-    #[test]
     fn varints_of_the_largest_numbers_fit() {
         let mut head = Varints::new();
         for _ in 0..4 {

@@ -17,6 +17,9 @@ use crate::node::{Branch, BranchId, Leaf, LeafId, NodeId};
 use crate::records::{Records, record_offset};
 use crate::search::Landmarks;
 
+/// Leaves that a walk checks together. Of those behind its end none is checked in vain: the next batch begins there.
+const LEAVES_AHEAD: u32 = 64;
+
 /// One tree of a snapshot, its files in memory as `B`: mapped, or bytes of any kind.
 #[derive(Debug)]
 pub struct TreeSnapshot<B = Mmap> {
@@ -167,9 +170,20 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
         self.checked_leaves.once(leaf.id.0, || self.records().verify_leaf(leaf))
     }
 
-    /// Checks many leaves at once, which takes less time than one after the other: whoever then verifies one that fits has the
-    /// answer at hand. That a leaf does not fit is told by [`verify_leaf`](Self::verify_leaf) alone.
-    pub fn verify_leaves_ahead(&self, places: Range<u32>) {
+    /// Checks a leaf as [`verify_leaf`](Self::verify_leaf) does, for who goes on to the leaves behind it: many are checked at
+    /// once, which takes less time than one after the other. That one of those does not fit is told when it is met.
+    ///
+    /// # Errors
+    /// [`Error::HashMismatch`].
+    pub fn verify_leaf_in_turn(&self, leaf: &Leaf<'_>) -> Result<(), Error> {
+        if !self.checked_leaves.has_passed(leaf.id.0) {
+            self.verify_leaves_ahead(leaf.id.0..leaf.id.0.saturating_add(LEAVES_AHEAD));
+        }
+        self.verify_leaf(leaf)
+    }
+
+    /// Remembers which of these leaves fit.
+    fn verify_leaves_ahead(&self, places: Range<u32>) {
         let records = self.records();
         let mut hashes = LeafHashes::default();
         let compare = |leaf: Leaf<'_>, got| {
@@ -185,11 +199,6 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
             }
         }
         hashes.finish(compare);
-    }
-
-    /// Whether a leaf was verified already, and is what its hash says.
-    pub fn is_verified(&self, leaf: LeafId) -> bool {
-        self.checked_leaves.has_passed(leaf.0)
     }
 
     /// Checks that a branch's height, size and version, and the stored hashes of both children, are what its stored hash

@@ -15,7 +15,7 @@ pub(crate) enum NodeRef {
     Leaf(LeafId),
     /// A branch of the snapshot.
     Branch(BranchId),
-    /// A changed node. INVARIANT: changed only through `Arc::get_mut`, so whoever else holds it never sees a change.
+    /// A changed node. INVARIANT: changed only through unique access, so whoever else holds it never sees a change.
     Mem(Arc<MemNode>),
 }
 

@@ -11,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::tree::find::side_of;
 use crate::tree::live::Tree;
 use crate::tree::node::{At, Body, MemNode, Side};
-use crate::tree::walk::LEAVES_AHEAD;
 
 /// The leaves of a tree whose ranks lie in a range, in key order; each mapped one is checked against its hash, unless it was
 /// made without that.
@@ -81,11 +80,7 @@ impl<'t> RankedLeaves<'t> {
             if let Some(leaf) = self.run.as_mut().and_then(Iterator::next) {
                 let leaf = leaf?;
                 if self.is_checked {
-                    let at = leaf.id.index();
-                    if !base.snapshot().is_verified(leaf.id) {
-                        base.snapshot().verify_leaves_ahead(at..at.saturating_add(LEAVES_AHEAD));
-                    }
-                    base.snapshot().verify_leaf(&leaf)?;
+                    base.snapshot().verify_leaf_in_turn(&leaf)?;
                 }
                 return Ok(Some((leaf.key, leaf.value)));
             }

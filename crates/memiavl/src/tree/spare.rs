@@ -1,6 +1,6 @@
 //! Nodes that no tree has any more, to be used again.
 //!
-//! A block copies some thousand nodes and lets as many go, on another thread. An allocator takes a sixth of a block's time for
+//! A block copies some thousand nodes and lets as many go, on another thread. An allocator takes a seventh of a block's time for
 //! that: what one thread frees and another one asks for goes the long way through it. Here they change hands by the lot.
 
 use std::mem;

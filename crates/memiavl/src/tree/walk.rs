@@ -8,9 +8,6 @@ use crate::error::Result;
 use crate::tree::cursor::{Cursor, LeafRef};
 use crate::tree::live::Tree;
 
-/// Leaves that are checked together. Of those behind the walk's end none is checked in vain: the next batch begins there.
-pub(crate) const LEAVES_AHEAD: u32 = 64;
-
 /// Takes a pair, and says whether the walk goes on.
 pub(crate) type Visit<'v> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'v;
 
@@ -29,11 +26,8 @@ impl Tree {
             let flow = match leaf {
                 LeafRef::Mapped(id) => {
                     let snapshot = self.base().snapshot();
-                    if !snapshot.is_verified(id) {
-                        snapshot.verify_leaves_ahead(id.index()..id.index().saturating_add(LEAVES_AHEAD));
-                    }
                     let leaf = snapshot.leaf(id)?;
-                    snapshot.verify_leaf(&leaf)?;
+                    snapshot.verify_leaf_in_turn(&leaf)?;
                     hand_out(leaf.key, leaf.value)
                 }
                 LeafRef::Mem(_) => leaf.read(self, hand_out)?,
