@@ -10,8 +10,10 @@ use crate::records::Records;
 pub struct LeafId(pub(crate) u32);
 
 impl LeafId {
-    /// The id of no leaf: no tree has as many, and whoever asks for it gets an error.
-    pub const NONE: Self = Self(u32::MAX);
+    /// The leaf at place `index` in key order. Whether a tree has it is told by whoever reads it.
+    pub fn at(index: u32) -> Self {
+        Self(index)
+    }
 
     /// The leaf's place in key order, from 0.
     pub fn index(self) -> u32 {

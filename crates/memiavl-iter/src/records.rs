@@ -98,29 +98,81 @@ impl<'a> Records<'a> {
         }
     }
 
+    /// Reads the branch at place `index`, which covers what its own record says.
+    pub(crate) fn branch_at(&self, index: u32) -> Result<Branch<'a>, Error> {
+        let raw = self.raw_branch(index)?;
+        self.shaped(self.id_of(index, raw)?, raw)
+    }
+
+    /// Place and leaves of the branch at place `index`, by its own record.
+    pub(crate) fn branch_id(&self, index: u32) -> Result<BranchId, Error> {
+        self.id_of(index, self.raw_branch(index)?)
+    }
+
+    fn id_of(&self, index: u32, raw: RawBranch<'a>) -> Result<BranchId, Error> {
+        let (offset, leaves) = (record_offset(index), u64::from(self.leaf_count()));
+        if u64::from(index) + 2 == leaves {
+            // The root, which has no parent to say what it must cover.
+            let id = BranchId { index, first: 0, last: index + 1 };
+            self.covers(id, raw)?;
+            return Ok(id);
+        }
+        // As many finished trees stand before a branch as its last leaf is ahead of it.
+        let last = u64::from(index) + u64::from(raw.pre_trees) + 1;
+        if last >= leaves {
+            let max = leaves.saturating_sub(u64::from(index) + 2);
+            let at = offset + branch_at::PRE_TREES;
+            return Err(self.field(FILE_NODES, at, Field::PreTrees, (0, max), raw.pre_trees.into()));
+        }
+        let size = u64::from(raw.size);
+        if !(2..=last + 1).contains(&size) {
+            return Err(self.field(FILE_NODES, offset + branch_at::SIZE, Field::Size, (2, last + 1), size));
+        }
+        // UNWRAP: both are less than the number of leaves, which is a u32.
+        let leaf = |index: u64| u32::try_from(index).expect("a leaf of the tree");
+        Ok(BranchId { index, first: leaf(last + 1 - size), last: leaf(last) })
+    }
+
     /// Reads the branch `id` and checks that it covers the leaves it must, and that it is balanced enough for an AVL tree.
     pub(crate) fn branch(&self, id: BranchId) -> Result<Branch<'a>, Error> {
+        self.shaped(id, self.branch_under(id)?)
+    }
+
+    /// The record of the branch `id`, checked to cover the leaves that it must.
+    pub(crate) fn branch_under(&self, id: BranchId) -> Result<RawBranch<'a>, Error> {
         let raw = self.raw_branch(id.index)?;
-        let offset = record_offset(id.index);
-        let check = |at: u64, field, (min, max): (u64, u64), got: u64| match got {
-            got if (min..=max).contains(&got) => Ok(()),
-            _ => Err(self.field(FILE_NODES, offset + at, field, (min, max), got)),
-        };
-        let size = u64::from(id.size());
+        self.covers(id, raw)?;
+        Ok(raw)
+    }
+
+    fn covers(&self, id: BranchId, raw: RawBranch<'a>) -> Result<(), Error> {
         // The id's range gives size and pre-trees; INVARIANT of the id: index < last.
-        let pre_trees = u64::from(id.last - id.index - 1);
-        check(branch_at::SIZE, Field::Size, (size, size), raw.size.into())?;
-        check(branch_at::PRE_TREES, Field::PreTrees, (pre_trees, pre_trees), raw.pre_trees.into())?;
+        let (size, pre_trees) = (u64::from(id.size()), u64::from(id.last - id.index - 1));
+        self.check(id.index, branch_at::SIZE, Field::Size, (size, size), raw.size.into())?;
+        self.check(id.index, branch_at::PRE_TREES, Field::PreTrees, (pre_trees, pre_trees), raw.pre_trees.into())
+    }
+
+    /// Checks that the branch `id` is balanced enough for an AVL tree.
+    fn shaped(&self, id: BranchId, raw: RawBranch<'a>) -> Result<Branch<'a>, Error> {
+        let size = u64::from(id.size());
         if !is_avl(raw.height, size) {
             let (lowest, highest) = heights(size);
-            check(branch_at::HEIGHT, Field::Height, (lowest.into(), highest.into()), raw.height.into())?;
+            self.check(id.index, branch_at::HEIGHT, Field::Height, (lowest.into(), highest.into()), raw.height.into())?;
         }
         // Both subtrees are AVL trees of height - 1 or height - 2. This is what bounds the way down in a damaged file:
         // each step leaves out at least the smaller subtree.
         let least = leaves_min(raw.height.saturating_sub(2));
         let key_leaf = (u64::from(id.first) + least, u64::from(id.last) + 1 - least);
-        check(branch_at::KEY_LEAF, Field::KeyLeaf, key_leaf, raw.key_leaf.into())?;
+        self.check(id.index, branch_at::KEY_LEAF, Field::KeyLeaf, key_leaf, raw.key_leaf.into())?;
         self.with_children(id, raw)
+    }
+
+    /// Checks a field of the branch at place `index`.
+    fn check(&self, index: u32, at: u64, field: Field, (min, max): (u64, u64), got: u64) -> Result<(), Error> {
+        if (min..=max).contains(&got) {
+            return Ok(());
+        }
+        Err(self.field(FILE_NODES, record_offset(index) + at, field, (min, max), got))
     }
 
     /// INVARIANT: `first < key leaf <= last` was checked, and pre-trees = last - index - 1.

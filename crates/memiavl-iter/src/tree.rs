@@ -151,6 +151,31 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
         self.records().branch(id)
     }
 
+    /// Reads the branch at place `index` in post order. Which leaves it covers is taken from its own record: that they are those
+    /// that it must cover is known once its parent was [checked](Self::verify_branch).
+    ///
+    /// # Errors
+    /// A place beyond the last branch; a record that covers no leaves of the tree.
+    pub fn branch_at(&self, index: u32) -> Result<Branch<'_>, Error> {
+        self.records().branch_at(index)
+    }
+
+    /// As [`branch_at`](Self::branch_at), the leaves alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn branch_id(&self, index: u32) -> Result<BranchId, Error> {
+        self.records().branch_id(index)
+    }
+
+    /// The stored hash of the branch at place `index` in post order.
+    ///
+    /// # Errors
+    /// A place beyond the last branch.
+    pub fn branch_hash(&self, index: u32) -> Result<&Hash, Error> {
+        Ok(self.records().raw_branch(index)?.hash)
+    }
+
     /// The stored hash of a node.
     ///
     /// # Errors
@@ -202,8 +227,8 @@ impl<B: AsRef<[u8]>> TreeSnapshot<B> {
     }
 
     /// Checks that a branch's height, size and version, and the stored hashes of both children, are what its stored hash
-    /// says, unless it has passed before. Who has checked the parent so, up to a root that is trusted, can trust this branch
-    /// and its children's hashes.
+    /// says, and that the children cover the leaves that they must, unless it has passed before. Who has checked the parent
+    /// so, up to a root that is trusted, can trust this branch and its children's hashes and [ids](Self::branch_id).
     ///
     /// # Errors
     /// [`Error::HashMismatch`].
@@ -225,7 +250,7 @@ impl Records<'_> {
     pub(crate) fn verify_branch_hash(&self, branch: &Branch<'_>) -> Result<(), Error> {
         let stored = |child| match child {
             NodeId::Leaf(id) => self.raw_leaf(id).map(|leaf| leaf.hash),
-            NodeId::Branch(id) => self.raw_branch(id.index).map(|branch| branch.hash),
+            NodeId::Branch(id) => self.branch_under(id).map(|branch| branch.hash),
         };
         let (left, right) = (stored(branch.left)?, stored(branch.right)?);
         let got = branch_hash(branch.height, branch.size.into(), branch.version, left, right);

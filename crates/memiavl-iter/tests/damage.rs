@@ -34,6 +34,7 @@ fn read_everything(tree: &TreeSnapshot<&[u8]>) -> u64 {
             && let Ok(branch) = tree.branch(id)
         {
             branch.key().ok();
+            assert!(tree.branch_at(id.index()).is_ok_and(|same| same.id == id), "by its place");
             open.extend([branch.left, branch.right]);
         }
     }
@@ -235,6 +236,32 @@ fn refusals_of_a_branch_say_what_was_wrong() {
     check(8, 4, (Field::Size, 5, 5));
     check(12, 0, (Field::KeyLeaf, 2, 3));
     check(12, 200, (Field::KeyLeaf, 2, 3));
+}
+
+/// Who goes on from a branch by the places of its children alone must not be led elsewhere by their records.
+#[test]
+fn a_child_that_covers_other_leaves_is_refused_with_its_parent() {
+    let original = Files::of(129, "beta");
+    let (mut refused, root) = (0, original.open().expect("opens").root());
+    let mut open: Vec<_> = root.into_iter().collect();
+    while let Some(node) = open.pop() {
+        let NodeId::Branch(id) = node else { continue };
+        let children = original.open().expect("opens").branch(id).map(|branch| [branch.left, branch.right]);
+        let children = children.expect("reads");
+        for child in children {
+            let NodeId::Branch(child) = child else { continue };
+            for at in [1, 8, 9, 10, 11] {
+                let mut files = original.clone();
+                files.nodes[child.index() as usize * 48 + at] ^= 1;
+                let tree = files.open().expect("opens");
+                let parent = tree.branch(id).expect("its own record is sound");
+                assert!(tree.verify_branch(&parent).is_err(), "branch {} byte {at}", child.index());
+                refused += 1;
+            }
+        }
+        open.extend(children);
+    }
+    assert!(refused > 50, "{refused}");
 }
 
 #[test]

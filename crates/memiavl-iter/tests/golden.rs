@@ -27,6 +27,29 @@ fn every_hash_of_the_recorded_snapshots_checks_out() {
 }
 
 #[test]
+fn a_branch_is_read_by_its_place_as_by_its_id() {
+    let mut branches = 0;
+    for version in [8, 11, 129] {
+        let snapshot = Snapshot::open(&fixture(version)).expect("opens");
+        for (_, tree) in snapshot.trees() {
+            let mut open: Vec<_> = tree.root().into_iter().collect();
+            while let Some(node) = open.pop() {
+                let NodeId::Branch(id) = node else { continue };
+                let (branch, by_place) = (tree.branch(id).expect("reads"), tree.branch_at(id.index()).expect("reads"));
+                assert_eq!(by_place.id, id);
+                assert_eq!((by_place.left, by_place.right), (branch.left, branch.right));
+                assert_eq!(tree.branch_id(id.index()).expect("reads"), id);
+                assert_eq!(tree.branch_hash(id.index()).expect("reads"), branch.hash);
+                open.extend([branch.left, branch.right]);
+                branches += 1;
+            }
+            assert!(tree.branch_at(tree.leaf_count().saturating_sub(1)).is_err(), "one more than there are");
+        }
+    }
+    assert!(branches > 500, "{branches}");
+}
+
+#[test]
 fn the_metadata_reads_as_written() {
     let snapshot = Snapshot::open(&fixture(129)).expect("opens");
     assert_eq!(snapshot.initial_version(), 100);

@@ -278,6 +278,15 @@ pub enum Error {
     /// More keys in one tree than a snapshot can hold.
     #[error("tree has more keys than a snapshot can hold: max={}", u32::MAX)]
     TooManyLeaves,
+    /// More changed nodes in one tree than can be numbered.
+    #[error(
+        "tree has more changed nodes in memory than can be numbered: max={}; write a snapshot more often",
+        u32::MAX
+    )]
+    TooManyNodes,
+    /// More states of one tree than can be numbered since its snapshot was written.
+    #[error("tree has had more states in memory than can be numbered: max={}; reopen the store", u32::MAX)]
+    TooManyEpochs,
     /// A version beyond what snapshots can hold.
     #[error("version does not fit 32 bits: got={got}")]
     VersionRange {
@@ -443,6 +452,8 @@ impl Error {
                 StoreErrorKind::Corruption
             }
             Self::TooManyLeaves
+            | Self::TooManyNodes
+            | Self::TooManyEpochs
             | Self::VersionRange { .. }
             | Self::UnknownTree { .. }
             | Self::UpgradeOfUnknownTree { .. }

@@ -10,8 +10,8 @@
 //! - [`rollback`], [`Proof`], [`Changelog`]; [`View::nodes`] and [`Rebuild`], which copy a store to the bit.
 //!
 //! Invariants:
-//! - A node that anyone else can reach never changes, and a hash is only written through unique access: what a view reads
-//!   was hashed before it was published, so a view takes no lock and waits for nobody.
+//! - A node that anyone else can reach never changes but for its hash, which follows from it; what a view reads was hashed
+//!   before it was published, so a view takes no lock and waits for nobody.
 //! - Nothing on disk is changed before the lock is held and the directory is known to be a store's; a reader changes nothing.
 //! - A snapshot becomes current only when it and the log up to its version are on disk, and is taken over only when log and
 //!   snapshot lead to the live roots.
@@ -58,4 +58,4 @@ pub use proof::{Proof, ProofOp};
 pub use rebuild::Rebuild;
 pub use retrace::{Retrace, assemble, current_version, link_copy};
 pub use store::{MemIavl, View};
-pub use tree::{PostOrder, RankedLeaves, StoredNode};
+pub use tree::{LeafPair, PostOrder, RankedLeaves, StoredNode};

@@ -63,9 +63,10 @@ fn walk_tree(source: &Source, name: &str, position: &mut Position, sink: &mut dy
     }
     let before = position.nodes.unwrap_or(0);
     for (nodes, node) in (before + 1..).zip(memiavl.nodes(name, before)?) {
-        let record = match node? {
-            StoredNode::Leaf { version, key, value } => Record::Leaf { version, key, value },
-            StoredNode::Branch { version } => Record::Branch { version },
+        let node = node?;
+        let record = match &node {
+            StoredNode::Leaf { version, key, value } => Record::Leaf { version: *version, key, value },
+            StoredNode::Branch { version } => Record::Branch { version: *version },
         };
         sink.put(record, &|| at(nodes))?;
     }

@@ -1,6 +1,7 @@
 //! Moving the pieces: threads take one after the other, and the first failure or a stop ends them all.
 
 use std::cmp::Ordering;
+use std::mem;
 use std::ops::ControlFlow;
 use std::sync::atomic::{self, AtomicBool, AtomicU64, AtomicUsize};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -8,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use flatkv::{BulkLoad, EVM, Loaded, Run};
-use memiavl::View;
+use memiavl::{LeafPair, View};
 use migrate_core::CancelToken;
 
 use crate::error::Error;
@@ -116,8 +117,8 @@ impl Shared<'_> {
         let mut meter = Meter::new(self);
         for leaf in self.memiavl.leaves(module, ranks)? {
             let (key, value) = leaf?;
-            run.put(key, value)?;
-            if meter.count(key, value).is_break() {
+            run.put(&key, &value)?;
+            if meter.count(&key, &value).is_break() {
                 return Ok(Vec::new());
             }
         }
@@ -133,7 +134,7 @@ impl Shared<'_> {
         let mut accounts = self.load.run(EVM)?;
         let mut meter = Meter::new(self);
         loop {
-            let (code_hash, nonce) = match heads {
+            let (code_hash, nonce) = match [&heads[0], &heads[1]].map(|head| head.as_ref().map(borrowed)) {
                 [Some(code_hash), Some(nonce)] => match code_hash.0[1..].cmp(&nonce.0[1..]) {
                     Ordering::Less => (Some(code_hash), None),
                     Ordering::Equal => (Some(code_hash), Some(nonce)),
@@ -143,10 +144,10 @@ impl Shared<'_> {
                 [code_hash, nonce] => (code_hash, nonce),
             };
             put(&mut accounts, &mut others, code_hash, nonce)?;
-            for (side, taken) in [code_hash, nonce].into_iter().enumerate() {
-                let Some((key, value)) = taken else { continue };
-                heads[side] = leaves[side].next().transpose()?;
-                if meter.count(key, value).is_break() {
+            let is_taken = [code_hash, nonce].map(|leaf| leaf.is_some());
+            for (side, _) in is_taken.into_iter().enumerate().filter(|(_, is_taken)| *is_taken) {
+                let taken = mem::replace(&mut heads[side], leaves[side].next().transpose()?);
+                if taken.is_some_and(|(key, value)| meter.count(&key, &value).is_break()) {
                     return Ok(Vec::new());
                 }
             }
@@ -157,6 +158,10 @@ impl Shared<'_> {
 }
 
 type Leaf<'l> = (&'l [u8], &'l [u8]);
+
+fn borrowed<'l>((key, value): &'l LeafPair<'_>) -> Leaf<'l> {
+    (key, value)
+}
 
 /// Writes what stands under one address, or under what is none.
 fn put(

@@ -141,7 +141,7 @@ impl<'s> Shared<'s> {
         let (mut count, mut physical) = (Count::default(), Vec::new());
         for leaf in self.memiavl.leaves(module, ranks)? {
             let (key, value) = leaf?;
-            count.pair(module, key, value, &mut physical);
+            count.pair(module, &key, &value, &mut physical);
             if count.keys.is_multiple_of(LOOK_LEAVES) {
                 self.keys.fetch_add(LOOK_LEAVES, Ordering::Relaxed);
                 if self.is_stopped.load(Ordering::Relaxed) {

@@ -110,12 +110,13 @@ fn read(memiavl: &View, modules: &[(String, u64)], wanted: u64) -> Result<Vec<Na
             let start = u64::try_from(u128::from(*keys) * u128::from(run) / u128::from(runs)).unwrap_or(u64::MAX);
             for leaf in memiavl.leaves(name, start..start.saturating_add(RUN_LEAVES))? {
                 let (key, value) = leaf?;
-                let is_bad = judge(name, key, value, &mut physical).shape.is_some_and(|shape| shape.stops_the_chain());
+                let is_bad =
+                    judge(name, &key, &value, &mut physical).shape.is_some_and(|shape| shape.stops_the_chain());
                 if is_bad || bytes >= BYTES_MAX {
                     continue;
                 }
                 bytes += key.len() + value.len();
-                pairs.push(KvPair::set(key.to_vec(), value.to_vec()));
+                pairs.push(KvPair::set(key.into_owned(), value.into_owned()));
             }
         }
         changes.push(NamedChangeSet::new(name.clone(), pairs));

@@ -67,7 +67,9 @@ fn take_record(
             }
             Ok(memiavl.tree(name)?)
         }
-        Record::Leaf { version, key, value } => Ok(memiavl.node(StoredNode::Leaf { version, key, value })?),
+        Record::Leaf { version, key, value } => {
+            Ok(memiavl.node(StoredNode::Leaf { version, key: key.into(), value: value.into() })?)
+        }
         Record::Branch { version } => Ok(memiavl.node(StoredNode::Branch { version })?),
         Record::Lane { number } => {
             if !manifest.has_flatkv() || progress.lane.is_some_and(|lane| lane >= number.into()) {

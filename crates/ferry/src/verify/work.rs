@@ -241,8 +241,8 @@ impl Turn<'_> {
                     unsaid = 0;
                 }
                 let Ok((key, _)) = leaf else { break };
-                let is_residue = subject.flatkv.is_some() && has_moved(key);
-                let is_twice = presence.as_mut().map(|presence| presence.has(key)).transpose()?.unwrap_or(false);
+                let is_residue = subject.flatkv.is_some() && has_moved(&key);
+                let is_twice = presence.as_mut().map(|presence| presence.has(&key)).transpose()?.unwrap_or(false);
                 if is_residue {
                     let detail = format!("the key has moved and is still in memiavl: in_flatkv={is_twice}");
                     self.tell(Finding::of_module(FindingKind::Residue, module, Some(key.to_vec()), detail));

@@ -16,8 +16,9 @@ pub(crate) struct Committed {
 
 impl Committed {
     /// `forest`, all hashed.
-    pub(crate) fn hashed(mut forest: Forest) -> Result<Self> {
+    pub(crate) fn hashed(forest: Forest) -> Result<Self> {
         let roots = forest.roots()?;
+        forest.seal();
         Ok(Self { forest, roots })
     }
 
@@ -42,11 +43,5 @@ impl Committed {
     /// The commit info of memiavl's trees alone.
     pub(crate) fn commit_info(&self) -> CommitInfo {
         CommitInfo::new(self.version(), self.roots())
-    }
-}
-
-impl Drop for Committed {
-    fn drop(&mut self) {
-        self.forest.let_go();
     }
 }

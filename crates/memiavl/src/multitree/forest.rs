@@ -116,12 +116,12 @@ impl Forest {
     }
 
     /// The root hashes in name order; afterwards every node has its hash.
-    pub(crate) fn roots(&mut self) -> Result<Vec<Hash>> {
-        let mut parts: Vec<_> = self.trees.iter_mut().flat_map(|named| named.tree.unhashed_parts()).collect();
+    pub(crate) fn roots(&self) -> Result<Vec<Hash>> {
+        let parts: Vec<_> = self.trees.iter().flat_map(|named| named.tree.unhashed_parts()).collect();
         if parts.len() >= PARTS_MIN {
-            each(parts.iter_mut(), Unhashed::hash).into_iter().collect::<Result<()>>()?;
+            each(parts.iter(), Unhashed::hash).into_iter().collect::<Result<()>>()?;
         }
-        self.trees.iter_mut().map(|named| named.tree.root_hash()).collect()
+        self.trees.iter().map(|named| named.tree.root_hash()).collect()
     }
 
     /// Every tree's version rises, changed or not.
@@ -196,9 +196,9 @@ impl Forest {
         Ok(())
     }
 
-    /// Lets the trees' nodes go; those that nobody else holds are used again.
-    pub(super) fn let_go(&mut self) {
-        self.trees.iter_mut().for_each(|named| named.tree.let_go());
+    /// The trees follow those that were sealed before.
+    pub(super) fn seal(&self) {
+        self.trees.iter().for_each(|named| named.tree.seal());
     }
 
     fn position(&self, name: &str) -> Option<usize> {

@@ -5,26 +5,26 @@ use memiavl_iter::NodeId;
 
 use crate::error::{Error, Result};
 use crate::proof::message::{ExistenceProof, InnerOp, LeafOp};
-use crate::tree::{At, Base, Body, MemNode, Side, Tree, side_of};
+use crate::tree::{Base, MemNode, NodeRef, Side, Tree, side_of};
 
 /// Length byte before a child's hash.
 const HASH_LENGTH: u8 = 32;
 
 /// What a proof needs of a branch on the way.
-struct Step<'n> {
+struct Step {
     height: u8,
     size: u32,
     version: u32,
     side: Side,
-    child: At<'n>,
-    sibling: At<'n>,
+    child: NodeRef,
+    sibling: NodeRef,
 }
 
 /// The existence proof of the leaf where `key` belongs: of `key` itself if the tree has it.
 pub(super) fn prove_leaf(tree: &Tree, key: &[u8]) -> Result<Option<ExistenceProof>> {
     let base = tree.base();
     let Some(root) = tree.root() else { return Ok(None) };
-    let (mut at, mut path) = (root.at(), Vec::new());
+    let (mut at, mut path) = (root, Vec::new());
     while let Some(step) = step(base, at, key)? {
         let sibling = node_hash(base, step.sibling)?;
         path.push(inner_op(&step, &sibling));
@@ -36,19 +36,22 @@ pub(super) fn prove_leaf(tree: &Tree, key: &[u8]) -> Result<Option<ExistenceProo
 }
 
 /// The turn that `key` takes at a branch; none at a leaf.
-fn step<'n>(base: Base<'n>, at: At<'n>, key: &[u8]) -> Result<Option<Step<'n>>> {
-    let (height, size, version, branch_key, left, right) = match at {
-        At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. }) => return Ok(None),
-        At::Branch(id) => {
-            let branch = base.snapshot().branch(id)?;
-            (branch.height, branch.size, branch.version, branch.key()?, branch.left.into(), branch.right.into())
+fn step(base: Base<'_>, at: NodeRef, key: &[u8]) -> Result<Option<Step>> {
+    let (height, size, version, side, left, right) = match at {
+        NodeRef::Leaf(_) => return Ok(None),
+        NodeRef::Branch(index) => {
+            let branch = base.branch(index)?;
+            let side = side_of(key, branch.key()?);
+            (branch.height, branch.size, branch.version, side, branch.left.into(), branch.right.into())
         }
-        At::Mem(MemNode { body: Body::Branch(branch), version, .. }) => {
-            let branch_key = base.key(&branch.key)?;
-            (branch.height, branch.size, *version, branch_key, branch.left.at(), branch.right.at())
-        }
+        NodeRef::Mem(place) => match base.lines().node(place) {
+            MemNode::Leaf(_) => return Ok(None),
+            MemNode::Branch(branch) => {
+                let side = base.read_key(branch.key, |own| side_of(key, own))?;
+                (branch.height, branch.size, branch.version, side, branch.left, branch.right)
+            }
+        },
     };
-    let side = side_of(key, branch_key);
     let (child, sibling) = match side {
         Side::Left => (left, right),
         Side::Right => (right, left),
@@ -56,7 +59,7 @@ fn step<'n>(base: Base<'n>, at: At<'n>, key: &[u8]) -> Result<Option<Step<'n>>> 
     Ok(Some(Step { height, size, version, side, child, sibling }))
 }
 
-fn inner_op(step: &Step<'_>, sibling: &Hash) -> InnerOp {
+fn inner_op(step: &Step, sibling: &Hash) -> InnerOp {
     let mut prefix = prefix(step.height, step.size, step.version);
     let mut suffix = Vec::new();
     if step.side == Side::Right {
@@ -80,24 +83,26 @@ fn prefix(height: u8, size: u32, version: u32) -> Vec<u8> {
     prefix
 }
 
-fn node_hash(base: Base<'_>, at: At<'_>) -> Result<Hash> {
+fn node_hash(base: Base<'_>, at: NodeRef) -> Result<Hash> {
     match at {
-        At::Leaf(id) => Ok(*base.snapshot().node_hash(NodeId::Leaf(id))?),
-        At::Branch(id) => Ok(*base.snapshot().node_hash(NodeId::Branch(id))?),
-        At::Mem(node) => node.hash.ok_or(Error::UnhashedNode),
+        NodeRef::Leaf(id) => Ok(*base.snapshot().node_hash(NodeId::Leaf(id))?),
+        NodeRef::Branch(index) => Ok(*base.snapshot().branch_hash(index)?),
+        NodeRef::Mem(place) => base.lines().hash(place).ok_or(Error::UnhashedNode),
     }
 }
 
 /// Version, key and value of a leaf.
-fn leaf(base: Base<'_>, at: At<'_>) -> Result<(u32, Vec<u8>, Vec<u8>)> {
+fn leaf(base: Base<'_>, at: NodeRef) -> Result<(u32, Vec<u8>, Vec<u8>)> {
     match at {
-        At::Leaf(id) => {
+        NodeRef::Leaf(id) => {
             let leaf = base.snapshot().leaf(id)?;
             Ok((leaf.version, leaf.key.to_vec(), leaf.value.to_vec()))
         }
-        At::Mem(MemNode { body: Body::Leaf { key, value }, version, .. }) => {
-            Ok((*version, base.key(key)?.to_vec(), value.as_slice().to_vec()))
+        NodeRef::Mem(place) => {
+            let leaf = base.mem_leaf(place)?;
+            let (key, value) = base.pair(&leaf)?;
+            Ok((leaf.version, key, value))
         }
-        At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
+        NodeRef::Branch(_) => Err(Error::MisplacedBranch),
     }
 }

@@ -95,7 +95,7 @@ impl Rebuild {
     pub fn node(&mut self, node: StoredNode<'_>) -> Result<()> {
         let tree = self.tree.as_mut().ok_or(Error::MisplacedLeaf)?;
         match node {
-            StoredNode::Leaf { version, key, value } => tree.leaf(version, key, value),
+            StoredNode::Leaf { version, key, value } => tree.leaf(version, &key, &value),
             StoredNode::Branch { version } => tree.branch(version),
         }
     }

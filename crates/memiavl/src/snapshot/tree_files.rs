@@ -12,7 +12,7 @@ use memiavl_iter::{FILE_KVS, FILE_LEAVES, FILE_METADATA, FILE_NODES, encode_bran
 use crate::error::{Doing, Error, Result};
 use crate::snapshot::disk::{IoResult, link_or_copy, remove_leftover, sync_dir};
 use crate::snapshot::pace::Pace;
-use crate::tree::{At, Body, Tree};
+use crate::tree::{MemNode, NodeRef, Tree};
 
 /// Bytes gathered before a write call: three of them are all the memory that a snapshot of any size takes.
 const BUFFER_BYTES: usize = 1 << 20;
@@ -30,7 +30,7 @@ pub(crate) fn write_tree(dir: &Path, tree: &Tree, pace: &mut Pace<'_>) -> Result
         pace,
     };
     if let Some(root) = tree.root() {
-        files.write(root.at())?;
+        files.write(root)?;
     }
     let TreeFiles { nodes, leaves, kvs, pace, .. } = files;
     for file in [nodes, leaves, kvs] {
@@ -103,14 +103,15 @@ struct BranchRecord<'a> {
 
 impl TreeFiles<'_, '_, '_> {
     /// Writes a subtree in post order; as deep as the tree is high.
-    fn write(&mut self, node: At<'_>) -> Result<()> {
+    fn write(&mut self, node: NodeRef) -> Result<()> {
+        let base = self.tree.base();
         match node {
-            At::Leaf(id) => {
-                let leaf = self.tree.base().snapshot().leaf(id)?;
+            NodeRef::Leaf(id) => {
+                let leaf = base.snapshot().leaf(id)?;
                 self.leaf(LeafRecord { version: leaf.version, key: leaf.key, value: leaf.value, hash: leaf.hash })
             }
-            At::Branch(id) => {
-                let branch = self.tree.base().snapshot().branch(id)?;
+            NodeRef::Branch(index) => {
+                let branch = base.branch(index)?;
                 let record = BranchRecord {
                     height: branch.height,
                     version: branch.version,
@@ -119,17 +120,19 @@ impl TreeFiles<'_, '_, '_> {
                 };
                 self.branch(branch.left.into(), branch.right.into(), &record)
             }
-            At::Mem(node) => {
-                let hash = node.hash.as_ref().ok_or(Error::UnhashedNode)?;
-                match &node.body {
-                    Body::Leaf { key, value } => {
-                        let (key, value) = (self.tree.base().key(key)?, value.as_slice());
-                        self.leaf(LeafRecord { version: node.version, key, value, hash })
+            NodeRef::Mem(place) => {
+                let hash = &base.lines().hash(place).ok_or(Error::UnhashedNode)?;
+                match base.lines().node(place) {
+                    MemNode::Leaf(leaf) => {
+                        let version = leaf.version;
+                        base.read_key(leaf.key, |key| {
+                            base.read_value(&leaf.value, |value| self.leaf(LeafRecord { version, key, value, hash }))
+                        })?
                     }
-                    Body::Branch(branch) => {
-                        let (height, size) = (branch.height, branch.size);
-                        let record = BranchRecord { height, version: node.version, size, hash };
-                        self.branch(branch.left.at(), branch.right.at(), &record)
+                    MemNode::Branch(branch) => {
+                        let (height, size, version) = (branch.height, branch.size, branch.version);
+                        let record = BranchRecord { height, version, size, hash };
+                        self.branch(branch.left, branch.right, &record)
                     }
                 }
             }
@@ -147,7 +150,7 @@ impl TreeFiles<'_, '_, '_> {
         Ok(())
     }
 
-    fn branch(&mut self, left: At<'_>, right: At<'_>, record: &BranchRecord<'_>) -> Result<()> {
+    fn branch(&mut self, left: NodeRef, right: NodeRef, record: &BranchRecord<'_>) -> Result<()> {
         // Finished trees before this one: each has one leaf more than branches. At most the tree's height of them wait.
         let pre_trees = u8::try_from(self.leaf_count - self.branch_count)
             .map_err(|_| Error::TreeTooDeep { levels_max: u8::MAX.into() })?;

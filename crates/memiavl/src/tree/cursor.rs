@@ -2,12 +2,11 @@
 
 use changeset::ScanOrder;
 use memiavl_iter::LeafId;
-use triomphe::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tree::find::{Wanted, find, side_of};
 use crate::tree::live::Tree;
-use crate::tree::node::{At, Body, MemNode, NodeRef, Side};
+use crate::tree::node::{MemLeaf, MemNode, NodeRef, Side};
 
 /// The leaves of a tree from a bound on. It owns the tree that it walks.
 pub(crate) struct Cursor {
@@ -30,7 +29,7 @@ pub(crate) enum LeafRef {
     /// In the snapshot.
     Mapped(LeafId),
     /// In memory.
-    Mem(Arc<MemNode>),
+    Mem(MemLeaf),
 }
 
 impl Cursor {
@@ -38,7 +37,7 @@ impl Cursor {
     /// the first or the last key.
     pub(crate) fn new(tree: Tree, order: ScanOrder, from: Option<&[u8]>) -> Result<Self> {
         let mut cursor = Self { tree, order, ahead: Vec::new() };
-        match (cursor.tree.root().cloned(), from) {
+        match (cursor.tree.root(), from) {
             (None, _) => {}
             (Some(root), None) => cursor.ahead.push(Ahead::Node(root)),
             (Some(root), Some(from)) => cursor.seek(root, from)?,
@@ -57,18 +56,19 @@ impl Cursor {
             match next {
                 Ahead::Run { first, last } => return self.next_of_run(first, last).map(Some),
                 Ahead::Node(NodeRef::Leaf(id)) => return Ok(Some(LeafRef::Mapped(id))),
-                Ahead::Node(NodeRef::Branch(id)) => {
+                Ahead::Node(NodeRef::Branch(index)) => {
+                    let id = self.tree.base().snapshot().branch_id(index)?;
                     self.ahead.push(Ahead::Run { first: id.first_leaf().index(), last: id.last_leaf().index() });
                 }
-                Ahead::Node(NodeRef::Mem(node)) => match &node.body {
-                    Body::Leaf { .. } => return Ok(Some(LeafRef::Mem(node))),
-                    Body::Branch(branch) => {
+                Ahead::Node(NodeRef::Mem(place)) => match self.tree.base().lines().node(place) {
+                    MemNode::Leaf(leaf) => return Ok(Some(LeafRef::Mem(leaf))),
+                    MemNode::Branch(branch) => {
                         let (near, far) = match self.order {
-                            ScanOrder::Ascending => (&branch.left, &branch.right),
-                            ScanOrder::Descending => (&branch.right, &branch.left),
+                            ScanOrder::Ascending => (branch.left, branch.right),
+                            ScanOrder::Descending => (branch.right, branch.left),
                         };
-                        self.ahead.push(Ahead::Node(far.clone()));
-                        self.ahead.push(Ahead::Node(near.clone()));
+                        self.ahead.push(Ahead::Node(far));
+                        self.ahead.push(Ahead::Node(near));
                     }
                 },
             }
@@ -93,7 +93,7 @@ impl Cursor {
     /// Goes down to `from` and keeps what lies ahead of it.
     fn seek(&mut self, root: NodeRef, from: &[u8]) -> Result<()> {
         let mut node = root;
-        while let Some((side, left, right)) = self.turn(&node, from)? {
+        while let Some((side, left, right)) = self.turn(node, from)? {
             node = match (self.order, side) {
                 (ScanOrder::Ascending, Side::Left) => {
                     self.ahead.push(Ahead::Node(right));
@@ -107,30 +107,33 @@ impl Cursor {
                 }
             };
         }
-        if self.is_ahead(&node, from)? {
+        if self.is_ahead(node, from)? {
             self.ahead.push(Ahead::Node(node));
         }
         Ok(())
     }
 
     /// On which side of a branch `key` lies, and both sides; none at a leaf.
-    fn turn(&self, node: &NodeRef, key: &[u8]) -> Result<Option<(Side, NodeRef, NodeRef)>> {
+    fn turn(&self, node: NodeRef, key: &[u8]) -> Result<Option<(Side, NodeRef, NodeRef)>> {
         let base = self.tree.base();
-        match node.at() {
-            At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. }) => Ok(None),
-            At::Branch(id) => {
-                let branch = base.snapshot().branch(id)?;
+        match node {
+            NodeRef::Leaf(_) => Ok(None),
+            NodeRef::Branch(index) => {
+                let branch = base.branch(index)?;
                 Ok(Some((side_of(key, branch.key()?), branch.left.into(), branch.right.into())))
             }
-            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
-                let side = side_of(key, base.key(&branch.key)?);
-                Ok(Some((side, branch.left.clone(), branch.right.clone())))
-            }
+            NodeRef::Mem(place) => match base.lines().node(place) {
+                MemNode::Leaf(_) => Ok(None),
+                MemNode::Branch(branch) => {
+                    let side = base.read_key(branch.key, |branch_key| side_of(key, branch_key))?;
+                    Ok(Some((side, branch.left, branch.right)))
+                }
+            },
         }
     }
 
     /// Whether the leaf at `node` lies ahead of `from`.
-    fn is_ahead(&self, node: &NodeRef, from: &[u8]) -> Result<bool> {
+    fn is_ahead(&self, node: NodeRef, from: &[u8]) -> Result<bool> {
         let found = find(self.tree.base(), node, &mut Wanted::key(from))?.order;
         Ok(match self.order {
             ScanOrder::Ascending => found.is_le(),
@@ -147,10 +150,10 @@ impl LeafRef {
                 let leaf = tree.base().snapshot().leaf(*id)?;
                 Ok(read(leaf.key, leaf.value))
             }
-            Self::Mem(node) => match &node.body {
-                Body::Leaf { key, value } => Ok(read(tree.base().key(key)?, value.as_slice())),
-                Body::Branch(_) => Err(Error::MisplacedBranch),
-            },
+            Self::Mem(leaf) => {
+                let base = tree.base();
+                base.read_key(leaf.key, |key| base.read_value(&leaf.value, |value| read(key, value)))
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use memiavl_iter::LeafId;
 
 use crate::error::{Error, Result};
-use crate::tree::node::{At, Base, Body, MemNode, NodeKey, NodeRef, Side};
+use crate::tree::node::{Base, MemNode, NodeKey, NodeRef, Side};
 use crate::tree::rank::Rank;
 
 /// More levels than a balanced tree of 2^32 leaves can have (46); a deeper one is damaged.
@@ -46,11 +46,11 @@ impl Path {
 }
 
 /// The leaf where a key belongs.
-pub(crate) struct Found<'n> {
+pub(crate) struct Found {
     /// The way there.
     pub(crate) path: Path,
     /// The leaf.
-    pub(crate) leaf: At<'n>,
+    pub(crate) leaf: NodeRef,
     /// How the key compares with the leaf's.
     pub(crate) order: Ordering,
 }
@@ -91,11 +91,11 @@ impl<'k> Wanted<'k> {
     }
 
     /// Whether the mapped subtree at `at` has the key. The leaves that the answer rests on are checked.
-    pub(crate) fn is_below(&mut self, base: Base<'_>, at: At<'_>) -> Result<bool> {
+    pub(crate) fn is_below(&mut self, base: Base<'_>, at: NodeRef) -> Result<bool> {
         match at {
-            At::Leaf(id) => Ok(self.order(base, id)?.is_eq()),
-            At::Branch(id) => Ok(self.place(base)?.leaf_below(id, base.snapshot())?.is_some()),
-            At::Mem(_) => Ok(false),
+            NodeRef::Leaf(id) => Ok(self.order(base, id)?.is_eq()),
+            NodeRef::Branch(index) => Ok(self.place(base)?.leaf_below(index, base.snapshot())?.is_some()),
+            NodeRef::Mem(_) => Ok(false),
         }
     }
 
@@ -105,10 +105,10 @@ impl<'k> Wanted<'k> {
     }
 
     /// How the key compares with that of a node.
-    pub(crate) fn order_to(&mut self, base: Base<'_>, key: &NodeKey) -> Result<Ordering> {
+    pub(crate) fn order_to(&mut self, base: Base<'_>, key: NodeKey) -> Result<Ordering> {
         match key {
-            NodeKey::Mapped(leaf) => self.order(base, *leaf),
-            NodeKey::Mem(bytes) => Ok(self.key.cmp(bytes)),
+            NodeKey::Mapped(leaf) => self.order(base, leaf),
+            NodeKey::Mem(_) => base.order_to_key(self.key, key),
         }
     }
 }
@@ -119,69 +119,64 @@ fn side(order: Ordering) -> Side {
 }
 
 /// Descends from `root` to the leaf where the key belongs. The mapped leaves that decide about it are checked.
-pub(crate) fn find<'n>(base: Base<'_>, root: &'n NodeRef, wanted: &mut Wanted<'_>) -> Result<Found<'n>> {
+pub(crate) fn find(base: Base<'_>, root: NodeRef, wanted: &mut Wanted<'_>) -> Result<Found> {
     let mut path = Path { turns: 0, depth: 0 };
-    let mut at = root.at();
+    let mut at = root;
     loop {
-        let (side, next) = match at {
-            At::Leaf(id) => {
+        let (key, left, right) = match at {
+            NodeRef::Leaf(id) => {
                 base.verified_leaf(id)?;
                 return Ok(Found { path, leaf: at, order: wanted.order(base, id)? });
             }
-            At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => {
-                return Ok(Found { path, leaf: at, order: wanted.order_to(base, key)? });
+            NodeRef::Branch(index) => {
+                let branch = base.branch(index)?;
+                (NodeKey::Mapped(branch.key_leaf), branch.left.into(), branch.right.into())
             }
-            At::Branch(id) => {
-                let branch = base.snapshot().branch(id)?;
-                let side = side(wanted.order(base, branch.key_leaf)?);
-                (side, if side == Side::Left { branch.left.into() } else { branch.right.into() })
-            }
-            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
-                let side = side(wanted.order_to(base, &branch.key)?);
-                (side, branch.child(side).at())
-            }
+            NodeRef::Mem(place) => match base.lines().node(place) {
+                MemNode::Leaf(leaf) => return Ok(Found { path, leaf: at, order: wanted.order_to(base, leaf.key)? }),
+                MemNode::Branch(branch) => (branch.key, branch.left, branch.right),
+            },
         };
+        let side = side(wanted.order_to(base, key)?);
         path.push(side)?;
-        at = next;
+        at = if side == Side::Left { left } else { right };
     }
 }
 
 /// The leaf of `key` for a reader, who takes the snapshot's bytes as they are: without the way there, and a mapped subtree is
 /// not entered, its leaves are searched.
-pub(crate) fn find_leaf<'n>(base: Base<'_>, root: &'n NodeRef, key: &[u8]) -> Result<Option<At<'n>>> {
-    let mut at = root.at();
+pub(crate) fn find_leaf(base: Base<'_>, root: NodeRef, key: &[u8]) -> Result<Option<NodeRef>> {
+    let mut at = root;
     loop {
         at = match at {
-            At::Leaf(id) => return Ok((base.snapshot().key(id)? == key).then_some(at)),
-            At::Branch(id) => {
+            NodeRef::Leaf(id) => return Ok((base.snapshot().key(id)? == key).then_some(at)),
+            NodeRef::Branch(index) => {
                 let rank = Rank::find(base.snapshot(), key)?;
-                return Ok(rank.leaf_below(id, base.snapshot())?.map(At::Leaf));
+                return Ok(rank.leaf_below(index, base.snapshot())?.map(NodeRef::Leaf));
             }
-            At::Mem(MemNode { body: Body::Leaf { key: leaf_key, .. }, .. }) => {
-                return Ok((base.key(leaf_key)? == key).then_some(at));
-            }
-            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
-                branch.child(side_of(key, base.key(&branch.key)?)).at()
-            }
+            NodeRef::Mem(place) => match base.lines().node(place) {
+                MemNode::Leaf(leaf) => return Ok(base.order_to_key(key, leaf.key)?.is_eq().then_some(at)),
+                MemNode::Branch(branch) => branch.child(side(base.order_to_key(key, branch.key)?)),
+            },
         };
     }
 }
 
 /// Whether the tree has the key. The leaves that the answer rests on are checked.
-pub(crate) fn contains(base: Base<'_>, root: &NodeRef, key: &[u8]) -> Result<bool> {
-    let (mut at, mut wanted) = (root.at(), Wanted::key(key));
+pub(crate) fn contains(base: Base<'_>, root: NodeRef, key: &[u8]) -> Result<bool> {
+    let (mut at, mut wanted) = (root, Wanted::key(key));
     loop {
         at = match at {
-            At::Leaf(_) | At::Branch(_) => return wanted.is_below(base, at),
-            At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => return Ok(wanted.order_to(base, key)?.is_eq()),
-            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
-                branch.child(side(wanted.order_to(base, &branch.key)?)).at()
-            }
+            NodeRef::Leaf(_) | NodeRef::Branch(_) => return wanted.is_below(base, at),
+            NodeRef::Mem(place) => match base.lines().node(place) {
+                MemNode::Leaf(leaf) => return Ok(wanted.order_to(base, leaf.key)?.is_eq()),
+                MemNode::Branch(branch) => branch.child(side(wanted.order_to(base, branch.key)?)),
+            },
         };
     }
 }
 
 /// Keys below the branch's lie left.
 pub(crate) fn side_of(key: &[u8], branch_key: &[u8]) -> Side {
-    if key < branch_key { Side::Left } else { Side::Right }
+    side(key.cmp(branch_key))
 }

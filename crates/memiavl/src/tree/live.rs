@@ -7,12 +7,12 @@ use changeset::{Hash, KvPair};
 use memiavl_iter::{EMPTY_ROOT, NodeId, TreeSnapshot};
 
 use crate::error::{Error, Result};
+use crate::tree::arena::Epoch;
 use crate::tree::edit::Edit;
 use crate::tree::find::{contains, find_leaf};
 use crate::tree::hash::{Unhashed, hash, unhashed_parts};
 use crate::tree::many::{One, contains_all};
-use crate::tree::node::{At, Base, Body, LeafValue, MemNode, NodeRef};
-use crate::tree::spare::let_go;
+use crate::tree::node::{Base, NodeRef};
 use crate::tree::together::{FailedAt, Run};
 
 /// One tree. A clone costs two counts and never changes with the original.
@@ -20,6 +20,8 @@ use crate::tree::together::{FailedAt, Run};
 pub(crate) struct Tree {
     base: Option<Arc<TreeSnapshot>>,
     root: Option<NodeRef>,
+    /// What the root's changed nodes are read from, and keeps them as they are.
+    epoch: Arc<Epoch>,
     /// 0 before the tree's first commit.
     version: u32,
     /// The version of the tree's first commit.
@@ -30,18 +32,19 @@ pub(crate) struct Tree {
 impl Tree {
     /// A tree without leaves whose first commit has `initial_version`.
     pub(crate) fn new(initial_version: u32) -> Self {
-        Self { base: None, root: None, version: 0, initial_version, mem_bytes: 0 }
+        Self { base: None, root: None, epoch: Epoch::first(), version: 0, initial_version, mem_bytes: 0 }
     }
 
     /// The tree as a snapshot has it.
     pub(crate) fn mapped(snapshot: Arc<TreeSnapshot>, initial_version: u32) -> Self {
         let (root, version) = (snapshot.root().map(NodeRef::from), snapshot.version());
-        Self { base: Some(snapshot), root, version, initial_version, mem_bytes: 0 }
+        Self { base: Some(snapshot), root, epoch: Epoch::first(), version, initial_version, mem_bytes: 0 }
     }
 
     /// The tree of the same version with no leaf in it.
     pub(crate) fn emptied(&self) -> Self {
-        Self { base: None, root: None, mem_bytes: 0, ..*self }
+        let Self { version, initial_version, .. } = *self;
+        Self { version, ..Self::new(initial_version) }
     }
 
     /// The snapshot that the tree stands on, if not a node of it was changed since.
@@ -50,7 +53,7 @@ impl Tree {
         let is_its_root = match (&self.root, base.root()) {
             (None, None) => true,
             (Some(NodeRef::Leaf(own)), Some(NodeId::Leaf(its))) => *own == its,
-            (Some(NodeRef::Branch(own)), Some(NodeId::Branch(its))) => *own == its,
+            (Some(NodeRef::Branch(own)), Some(NodeId::Branch(its))) => *own == its.index(),
             _ => false,
         };
         is_its_root.then_some(base)
@@ -58,19 +61,8 @@ impl Tree {
 
     /// Whether both have the very same nodes at the same version. Nodes that are equal and lie elsewhere do not count.
     pub(crate) fn is_same_as(&self, other: &Self) -> bool {
-        let is_same_base = match (&self.base, &other.base) {
-            (None, None) => true,
-            (Some(own), Some(its)) => Arc::ptr_eq(own, its),
-            _ => false,
-        };
-        let is_same_root = match (&self.root, &other.root) {
-            (None, None) => true,
-            (Some(NodeRef::Leaf(own)), Some(NodeRef::Leaf(its))) => own == its,
-            (Some(NodeRef::Branch(own)), Some(NodeRef::Branch(its))) => own == its,
-            (Some(NodeRef::Mem(own)), Some(NodeRef::Mem(its))) => triomphe::Arc::ptr_eq(own, its),
-            _ => false,
-        };
-        self.version == other.version && is_same_base && is_same_root
+        // An epoch is of one tree's lines, and those of one snapshot.
+        self.version == other.version && Arc::ptr_eq(&self.epoch, &other.epoch) && self.root == other.root
     }
 
     /// The snapshot's tree that this one stands on; none if it has only nodes in memory.
@@ -90,64 +82,59 @@ impl Tree {
 
     /// The number of keys.
     pub(crate) fn len(&self) -> Result<u64> {
-        self.root.as_ref().map_or(Ok(0), |root| Ok(self.base().shape(root.at())?.size.into()))
+        self.root.map_or(Ok(0), |root| Ok(self.base().shape(root)?.size.into()))
     }
 
     /// The root, for who walks the tree.
-    pub(crate) fn root(&self) -> Option<&NodeRef> {
-        self.root.as_ref()
+    pub(crate) fn root(&self) -> Option<NodeRef> {
+        self.root
     }
 
-    /// Where the tree's mapped nodes are read.
+    /// Where the tree's nodes are read.
     pub(crate) fn base(&self) -> Base<'_> {
-        Base::new(self.base.as_deref())
+        Base::new(self.base.as_deref(), self.epoch.lines())
     }
 
     /// Hands the value of `key` to `read`.
-    pub(crate) fn read<T>(&self, key: &[u8], read: impl FnOnce(Value<'_>) -> T) -> Result<Option<T>> {
-        let Some(root) = &self.root else {
-            return Ok(None);
-        };
-        let Some(leaf) = find_leaf(self.base(), root, key)? else {
-            return Ok(None);
-        };
-        match leaf {
-            At::Leaf(id) => Ok(Some(read(Value::Mapped(self.base().snapshot().leaf(id)?.value)))),
-            At::Mem(MemNode { body: Body::Leaf { value, .. }, .. }) => Ok(Some(read(Value::Mem(value)))),
-            At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
+    pub(crate) fn read<T>(&self, key: &[u8], read: impl FnOnce(&[u8]) -> T) -> Result<Option<T>> {
+        let (Some(root), base) = (self.root, self.base()) else { return Ok(None) };
+        match find_leaf(base, root, key)? {
+            None => Ok(None),
+            Some(NodeRef::Leaf(id)) => Ok(Some(read(base.snapshot().leaf(id)?.value))),
+            Some(NodeRef::Mem(place)) => Ok(Some(base.read_value(&base.mem_leaf(place)?.value, read))),
+            Some(NodeRef::Branch(_)) => Err(Error::MisplacedBranch),
         }
     }
 
     /// The value of `key`.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        self.read(key, |value| match value {
-            Value::Mapped(bytes) => Bytes::copy_from_slice(bytes),
-            Value::Mem(value) => value.to_bytes(),
-        })
+        self.read(key, Bytes::copy_from_slice)
     }
 
     /// Whether `key` is there. Where a write goes depends on the answer, so the leaves that it rests on are checked.
     pub(crate) fn contains(&self, key: &[u8]) -> Result<bool> {
-        self.root.as_ref().map_or(Ok(false), |root| contains(self.base(), root, key))
+        self.root.map_or(Ok(false), |root| contains(self.base(), root, key))
     }
 
-    /// Lets the tree's nodes go; those that nobody else holds are used again.
-    pub(crate) fn let_go(&mut self) {
-        self.root.take().into_iter().for_each(let_go);
+    /// From here on the tree is one of those that follow one another: what it has left goes with the last one before it that
+    /// is held.
+    pub(crate) fn seal(&self) {
+        self.epoch.seal();
     }
 
     /// Which of `keys`, which ascend, are there; else as [`contains`](Self::contains).
     pub(crate) fn contains_many(&self, keys: &[Bytes]) -> Result<Vec<bool>> {
         let mut present = vec![false; keys.len()];
         let mut ones: Vec<_> = keys.iter().zip(&mut present).map(|(key, present)| One::new(key, present)).collect();
-        contains_all(self.base(), self.root.as_ref(), &mut ones)?;
+        contains_all(self.base(), self.root, &mut ones)?;
         Ok(present)
     }
 
     /// Applies changes in their order, with the working version.
     pub(crate) fn apply(&mut self, pairs: &[KvPair]) -> Result<()> {
         let version = narrow(u64::from(self.version) + 1)?;
-        let mut edit = Edit::new(Base::new(self.base.as_deref()), version);
+        Epoch::open(&mut self.epoch)?;
+        let mut edit = Edit::new(Base::new(self.base.as_deref(), self.epoch.lines()), &self.epoch, version);
         let applied = edit.apply(&mut self.root, pairs);
         self.mem_bytes = self.mem_bytes.saturating_add_signed(edit.grown());
         applied
@@ -162,23 +149,27 @@ impl Tree {
             runs.extend(ascending.map(|pairs| Run { at, version: working, pairs }));
             version = narrow(next_version(version, self.initial_version)).map_err(|error| (at, error))?;
         }
-        let mut edit = Edit::new(Base::new(self.base.as_deref()), 0);
+        Epoch::open(&mut self.epoch).map_err(|error| (0, error))?;
+        let mut edit = Edit::new(Base::new(self.base.as_deref(), self.epoch.lines()), &self.epoch, 0);
         let applied = edit.apply_together(&mut self.root, &runs);
         self.mem_bytes = self.mem_bytes.saturating_add_signed(edit.grown());
         self.version = version;
         applied
     }
 
+    #[cfg(test)]
+    pub(crate) fn lines_in_use(&self) -> usize {
+        self.epoch.lines_in_use()
+    }
+
     /// The root hash; afterwards every node has its hash.
-    pub(crate) fn root_hash(&mut self) -> Result<Hash> {
-        let base = Base::new(self.base.as_deref());
-        self.root.as_mut().map_or(Ok(EMPTY_ROOT), |root| hash(base, root))
+    pub(crate) fn root_hash(&self) -> Result<Hash> {
+        self.root.map_or(Ok(EMPTY_ROOT), |root| hash(self.base(), root))
     }
 
     /// The parts that have no hash yet, to be hashed in any order before [`root_hash`](Self::root_hash).
-    pub(crate) fn unhashed_parts(&mut self) -> Vec<Unhashed<'_>> {
-        let base = Base::new(self.base.as_deref());
-        self.root.as_mut().map_or_else(Vec::new, |root| unhashed_parts(base, root))
+    pub(crate) fn unhashed_parts(&self) -> Vec<Unhashed<'_>> {
+        self.root.map_or_else(Vec::new, |root| unhashed_parts(self.base(), root))
     }
 
     /// The version rises, changed or not.
@@ -186,14 +177,6 @@ impl Tree {
         self.version = narrow(next_version(self.version, self.initial_version))?;
         Ok(())
     }
-}
-
-/// Bytes as a leaf holds them.
-pub(crate) enum Value<'a> {
-    /// In the mapped snapshot.
-    Mapped(&'a [u8]),
-    /// In memory.
-    Mem(&'a LeafValue),
 }
 
 /// The version after `version`: the initial one for the first commit, if that is above 1.

@@ -6,7 +6,7 @@ use changeset::KvPair;
 use crate::error::Result;
 use crate::tree::edit::Edit;
 use crate::tree::find::Wanted;
-use crate::tree::node::{At, Base, Body, MemNode, NodeKey, NodeRef};
+use crate::tree::node::{Base, MemNode, NodeKey, NodeRef};
 
 /// Fewer lookups than this are not worth a thread: starting one took as long as some 50 of them, before there was a pool.
 const KEYS_PER_THREAD_MIN: usize = 128;
@@ -41,7 +41,7 @@ impl<'k, T> One<'k, T> {
 type Halves<'s, 'k, T> = (&'s mut [One<'k, T>], &'s mut [One<'k, T>]);
 
 /// The keys below a branch's, and the others.
-fn split<'s, 'k, T>(base: Base<'_>, keys: &'s mut [One<'k, T>], branch: &NodeKey) -> Result<Halves<'s, 'k, T>> {
+fn split<'s, 'k, T>(base: Base<'_>, keys: &'s mut [One<'k, T>], branch: NodeKey) -> Result<Halves<'s, 'k, T>> {
     let (mut low, mut high) = (0, keys.len());
     while low < high {
         let middle = low + (high - low) / 2;
@@ -55,7 +55,7 @@ fn split<'s, 'k, T>(base: Base<'_>, keys: &'s mut [One<'k, T>], branch: &NodeKey
 }
 
 /// Tells of each of `keys`, which ascend, whether the tree at `root` has it. The leaves that the answers rest on are checked.
-pub(crate) fn contains_all(base: Base<'_>, root: Option<&NodeRef>, keys: &mut [One<'_, &mut bool>]) -> Result<()> {
+pub(crate) fn contains_all(base: Base<'_>, root: Option<NodeRef>, keys: &mut [One<'_, &mut bool>]) -> Result<()> {
     let Some(root) = root else {
         keys.iter_mut().for_each(|one| *one.about = false);
         return Ok(());
@@ -63,30 +63,31 @@ pub(crate) fn contains_all(base: Base<'_>, root: Option<&NodeRef>, keys: &mut [O
     let half = keys.len() / 2;
     let (low, high) = keys.split_at_mut(half);
     // A lookup waits for memory most of its time, so two threads take half of it.
-    let (low, high) = beside(
-        half >= KEYS_PER_THREAD_MIN,
-        || contains_many(base, root.at(), low),
-        || contains_many(base, root.at(), high),
-    );
+    let (low, high) =
+        beside(half >= KEYS_PER_THREAD_MIN, || contains_many(base, root, low), || contains_many(base, root, high));
     low.and(high)
 }
 
 /// Tells of each of `keys` whether the subtree at `at` has it. The leaves that the answers rest on are checked.
-fn contains_many(base: Base<'_>, at: At<'_>, keys: &mut [One<'_, &mut bool>]) -> Result<()> {
-    match at {
-        _ if keys.is_empty() => Ok(()),
-        At::Leaf(_) | At::Branch(_) => keys.iter_mut().try_for_each(|one| {
+fn contains_many(base: Base<'_>, at: NodeRef, keys: &mut [One<'_, &mut bool>]) -> Result<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let NodeRef::Mem(place) = at else {
+        return keys.iter_mut().try_for_each(|one| {
             *one.about = one.wanted.is_below(base, at)?;
             Ok(())
-        }),
-        At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => keys.iter_mut().try_for_each(|one| {
-            *one.about = one.wanted.order_to(base, key)?.is_eq();
+        });
+    };
+    match base.lines().node(place) {
+        MemNode::Leaf(leaf) => keys.iter_mut().try_for_each(|one| {
+            *one.about = one.wanted.order_to(base, leaf.key)?.is_eq();
             Ok(())
         }),
-        At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
-            let (below, others) = split(base, keys, &branch.key)?;
-            contains_many(base, branch.left.at(), below)?;
-            contains_many(base, branch.right.at(), others)
+        MemNode::Branch(branch) => {
+            let (below, others) = split(base, keys, branch.key)?;
+            contains_many(base, branch.left, below)?;
+            contains_many(base, branch.right, others)
         }
     }
 }
@@ -113,9 +114,8 @@ impl Edit<'_> {
         if sets.is_empty() {
             return Ok(0);
         }
-        if !matches!(node.at(), At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. })) {
-            let (version, branch) = self.unversioned_branch_mut(node)?;
-            let (below, others) = split(self.base, sets, &branch.key)?;
+        if let Some(mut branch) = self.branch_if_any(*node)? {
+            let (below, others) = split(self.base, sets, branch.key)?;
             let (left, right) = (&mut branch.left, &mut branch.right);
             let smaller = below.len().min(others.len());
             let is_worth_it = smaller >= SETS_PER_THREAD_MIN && smaller >= (below.len() + others.len()) / 4;
@@ -129,14 +129,15 @@ impl Edit<'_> {
                 (self.set_many(left, below, absent), self.set_many(right, others, absent))
             };
             let newest = low?.max(high?);
-            *version = newest.max(*version);
+            branch.version = newest.max(branch.version);
+            self.put_branch(node, &branch)?;
             return Ok(newest);
         }
         let mut newest = 0;
         for one in sets {
             let Put { version, pair } = one.about;
-            let is_its = match node.at() {
-                At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => one.wanted.order_to(self.base, key)?.is_eq(),
+            let is_its = match *node {
+                NodeRef::Mem(place) => one.wanted.order_to(self.base, self.base.mem_leaf(place)?.key)?.is_eq(),
                 at => one.wanted.is_below(self.base, at)?,
             };
             if is_its {

@@ -1,5 +1,6 @@
 //! One live tree: changed nodes in memory over mapped ones (spec FORMATS, IAVL tree and commit hashes).
 
+mod arena;
 mod cursor;
 mod edit;
 mod find;
@@ -12,7 +13,6 @@ mod rank;
 mod rebalance;
 mod run;
 mod scan;
-mod spare;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -22,10 +22,10 @@ mod walk;
 pub(crate) use find::side_of;
 pub(crate) use hash::Unhashed;
 pub(crate) use live::{Tree, narrow, next_version};
-pub(crate) use node::{At, Base, Body, MemNode, Side};
+pub(crate) use node::{Base, MemNode, NodeRef, Side};
 pub use post_order::{PostOrder, StoredNode};
-pub use run::RankedLeaves;
 pub(crate) use run::Reading;
+pub use run::{LeafPair, RankedLeaves};
 pub(crate) use scan::TreeScan;
 pub(crate) use together::FailedAt;
 pub(crate) use walk::Visit;

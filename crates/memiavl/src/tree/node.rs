@@ -1,47 +1,56 @@
-//! The nodes of a live tree. A node that stands as its snapshot has it is an id; a changed one is in memory.
+//! The nodes of a live tree. A node that stands as its snapshot has it is an id; a changed one is a line in memory.
+//!
+//! ```text
+//! word 0-3   hash, once it is computed
+//! word 4     version (low half); the epoch that wrote the line (high half)
+//! word 5     key (low half), then a byte each: what kind of node it is, height or length of a short value, and kinds
+//!            of both children
+//! word 6-7   branch: left child, right child, size
+//!            leaf: a value of up to 16 bytes, or the place of its string
+//! ```
+//! A key is a leaf of the snapshot or the place of a string. Each node has a string of its own, and hands it on to the line
+//! that takes its place. A node with its hash is never changed, but by whom nobody else can see.
 
-use bytes::Bytes;
+use std::cmp::Ordering;
+
 use changeset::Hash;
-use memiavl_iter::{Branch, BranchId, Leaf, LeafId, NodeId, TreeSnapshot};
-use triomphe::Arc;
+use memiavl_iter::{Branch, Leaf, LeafId, NodeId, TreeSnapshot};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::tree::arena::{Lines, Place, halves, joined};
 
-/// A node of a tree. Ids mean nothing without the tree's own snapshot; keeping it in the tree and not in each node saves
-/// two atomic counts per touched node.
-#[derive(Clone, Debug)]
+/// A node of a tree. It means nothing without the tree's snapshot and lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeRef {
     /// A leaf of the snapshot.
     Leaf(LeafId),
-    /// A branch of the snapshot.
-    Branch(BranchId),
-    /// A changed node. INVARIANT: changed only through unique access, so whoever else holds it never sees a change.
-    Mem(Arc<MemNode>),
+    /// A branch of the snapshot, by its place in post order.
+    Branch(u32),
+    /// A changed node.
+    Mem(Place),
 }
 
-/// A node in memory.
-#[derive(Clone, Debug)]
-pub(crate) struct MemNode {
-    /// The version that the node was made with; part of its hash.
-    pub(crate) version: u32,
-    /// INVARIANT: computed through unique access alone, and there in all that a published view can reach.
-    pub(crate) hash: Option<Hash>,
-    /// What kind of node it is.
-    pub(crate) body: Body,
-}
-
-/// A leaf or a branch.
-#[derive(Clone, Debug)]
-pub(crate) enum Body {
-    /// A key and its value.
-    Leaf { key: NodeKey, value: LeafValue },
-    /// Two subtrees.
+/// A changed node as it was read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum MemNode {
+    Leaf(MemLeaf),
     Branch(MemBranch),
 }
 
+/// A leaf in memory.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MemLeaf {
+    /// The version that the leaf was made with; part of its hash.
+    pub(crate) version: u32,
+    pub(crate) key: NodeKey,
+    pub(crate) value: LeafValue,
+}
+
 /// A branch in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct MemBranch {
+    /// The version that the branch was made with; part of its hash.
+    pub(crate) version: u32,
     /// 1 above two leaves.
     pub(crate) height: u8,
     /// Leaves below.
@@ -55,25 +64,25 @@ pub(crate) struct MemBranch {
 }
 
 /// A node's key: that of a leaf of the snapshot, or one in memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NodeKey {
     /// The key of this leaf.
     Mapped(LeafId),
-    /// These bytes.
-    Mem(std::sync::Arc<[u8]>),
+    /// The string that lies there.
+    Mem(Place),
 }
 
-/// A leaf's value. Most of a chain's are short.
-#[derive(Clone, Debug)]
+/// A leaf's value.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum LeafValue {
     /// One that lies in the node itself.
     Short { length: u8, bytes: [u8; SHORT_BYTES_MAX] },
-    /// One of its own, shared.
-    Long(Bytes),
+    /// The string that lies there.
+    Long(Place),
 }
 
-/// What makes a leaf as large as a branch: a slot's 32 bytes and a few more.
-const SHORT_BYTES_MAX: usize = 38;
+/// What a leaf's line has room for.
+pub(crate) const SHORT_BYTES_MAX: usize = 16;
 
 /// The side of a branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,79 +93,18 @@ pub(crate) enum Side {
     Right,
 }
 
-/// What a node in memory takes: the node with its count. Keys and values of their own come to it.
-const NODE_BYTES: u64 = (size_of::<MemNode>() + size_of::<usize>()) as u64;
-
-impl MemNode {
-    /// Memory that the node takes. A branch's key is shared with a leaf and not counted again.
-    pub(crate) fn bytes(&self) -> u64 {
-        match &self.body {
-            Body::Leaf { key, value } => NODE_BYTES + (key.own_bytes() + value.own_bytes()) as u64,
-            Body::Branch(_) => NODE_BYTES,
-        }
-    }
-}
-
-impl NodeKey {
-    /// A copy of `key`, as [`LeafValue::copied`].
-    pub(crate) fn copied(key: &[u8]) -> Self {
-        Self::Mem(key.into())
-    }
-
-    /// Bytes beside the node.
-    fn own_bytes(&self) -> usize {
-        match self {
-            Self::Mapped(_) => 0,
-            Self::Mem(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl LeafValue {
-    /// The value's bytes.
-    pub(crate) fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Short { length, bytes } => &bytes[..usize::from(*length)],
-            Self::Long(bytes) => bytes,
-        }
-    }
-
-    /// The value, shared if it has bytes of its own.
-    pub(crate) fn to_bytes(&self) -> Bytes {
-        match self {
-            Self::Short { .. } => Bytes::copy_from_slice(self.as_slice()),
-            Self::Long(bytes) => bytes.clone(),
-        }
-    }
-
-    /// Bytes beside the node.
-    fn own_bytes(&self) -> usize {
-        match self {
-            Self::Short { .. } => 0,
-            Self::Long(bytes) => bytes.len(),
-        }
-    }
-}
-
-impl LeafValue {
-    /// A copy of `value`. A leaf that held a slice of a block's bytes would hold all of them.
-    pub(crate) fn copied(value: &[u8]) -> Self {
-        match u8::try_from(value.len()) {
-            Ok(length) if value.len() <= SHORT_BYTES_MAX => {
-                let mut bytes = [0; SHORT_BYTES_MAX];
-                bytes[..value.len()].copy_from_slice(value);
-                Self::Short { length, bytes }
-            }
-            _ => Self::Long(Bytes::copy_from_slice(value)),
-        }
-    }
+/// Height and leaves of a subtree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    pub(crate) height: u8,
+    pub(crate) size: u32,
 }
 
 impl MemBranch {
-    pub(crate) fn child(&self, side: Side) -> &NodeRef {
+    pub(crate) fn child(&self, side: Side) -> NodeRef {
         match side {
-            Side::Left => &self.left,
-            Side::Right => &self.right,
+            Side::Left => self.left,
+            Side::Right => self.right,
         }
     }
 
@@ -168,66 +116,215 @@ impl MemBranch {
     }
 }
 
-/// A borrowed node: what a reader holds on its way down.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum At<'n> {
-    /// A leaf of the snapshot.
-    Leaf(LeafId),
-    /// A branch of the snapshot.
-    Branch(BranchId),
-    /// A node in memory.
-    Mem(&'n MemNode),
-}
-
-impl NodeRef {
-    /// The node, borrowed.
-    pub(crate) fn at(&self) -> At<'_> {
-        match self {
-            Self::Leaf(id) => At::Leaf(*id),
-            Self::Branch(id) => At::Branch(*id),
-            Self::Mem(node) => At::Mem(node),
-        }
-    }
-}
-
-impl From<NodeId> for At<'_> {
-    fn from(id: NodeId) -> Self {
-        match id {
-            NodeId::Leaf(id) => Self::Leaf(id),
-            NodeId::Branch(id) => Self::Branch(id),
-        }
-    }
-}
-
 impl From<NodeId> for NodeRef {
     fn from(id: NodeId) -> Self {
         match id {
             NodeId::Leaf(id) => Self::Leaf(id),
-            NodeId::Branch(id) => Self::Branch(id),
+            NodeId::Branch(id) => Self::Branch(id.index()),
         }
     }
 }
 
-/// Height and leaves of a subtree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) height: u8,
-    pub(crate) size: u32,
+/// Words of a line.
+const HASH: usize = 0;
+const VERSION: usize = 4;
+const FORM: usize = 5;
+
+/// What kind of node a line is: bits of its own byte in [`FORM`].
+mod kind {
+    /// Its hash stands in it.
+    pub(super) const HASHED: u8 = 1;
+    /// It is a branch, and no leaf.
+    pub(super) const BRANCH: u8 = 2;
+    /// Its key is a string.
+    pub(super) const OWN_KEY: u8 = 4;
+    /// Its value is a string.
+    pub(super) const LONG_VALUE: u8 = 8;
 }
 
-/// The snapshot that a tree's mapped nodes live in; none while the tree has only nodes in memory.
+/// What kind of node a child is: half of a byte each in [`FORM`].
+mod child {
+    pub(super) const LEAF: u8 = 0;
+    pub(super) const BRANCH: u8 = 1;
+    pub(super) const MEM: u8 = 2;
+    pub(super) const BITS: u32 = 4;
+}
+
+/// The second half of [`FORM`].
 #[derive(Clone, Copy)]
-pub(crate) struct Base<'a>(Option<&'a TreeSnapshot>);
+struct Form {
+    kind: u8,
+    /// A branch's height, or the length of a leaf's short value.
+    height: u8,
+    children: u8,
+}
+
+impl Form {
+    fn word(self, key: u32) -> u64 {
+        joined([key, u32::from_le_bytes([self.kind, self.height, self.children, 0])])
+    }
+
+    #[inline]
+    fn of(word: u64) -> (u32, Self) {
+        let [key, rest] = halves(word);
+        let [kind, height, children, _] = rest.to_le_bytes();
+        (key, Self { kind, height, children })
+    }
+}
+
+impl NodeKey {
+    fn parts(self) -> (u32, u8) {
+        match self {
+            Self::Mapped(leaf) => (leaf.index(), 0),
+            Self::Mem(place) => (place.number(), kind::OWN_KEY),
+        }
+    }
+
+    #[inline]
+    fn of(number: u32, kind: u8) -> Self {
+        match Place::numbered(number) {
+            Some(place) if kind & kind::OWN_KEY != 0 => Self::Mem(place),
+            _ => Self::Mapped(LeafId::at(number)),
+        }
+    }
+}
+
+impl NodeRef {
+    fn parts(self) -> (u32, u8) {
+        match self {
+            Self::Leaf(leaf) => (leaf.index(), child::LEAF),
+            Self::Branch(index) => (index, child::BRANCH),
+            Self::Mem(place) => (place.number(), child::MEM),
+        }
+    }
+
+    #[inline]
+    fn of(number: u32, kind: u8) -> Self {
+        match (Place::numbered(number), kind) {
+            (Some(place), child::MEM) => Self::Mem(place),
+            (_, child::BRANCH) => Self::Branch(number),
+            _ => Self::Leaf(LeafId::at(number)),
+        }
+    }
+}
+
+impl Lines {
+    /// The node at `place`.
+    #[inline]
+    pub(crate) fn node(&self, place: Place) -> MemNode {
+        let [version, form, first, second] = self.words(place, VERSION);
+        let [version, _] = halves(version);
+        let (key, form) = Form::of(form);
+        let key = NodeKey::of(key, form.kind);
+        if form.kind & kind::BRANCH != 0 {
+            let ([left, right], [size, _]) = (halves(first), halves(second));
+            let left = NodeRef::of(left, form.children & ((1 << child::BITS) - 1));
+            let right = NodeRef::of(right, form.children >> child::BITS);
+            return MemNode::Branch(MemBranch { version, height: form.height, size, key, left, right });
+        }
+        let [place, _] = halves(first);
+        let value = match Place::numbered(place) {
+            Some(place) if form.kind & kind::LONG_VALUE != 0 => LeafValue::Long(place),
+            _ => {
+                let mut bytes = [0; SHORT_BYTES_MAX];
+                let (low, high) = bytes.split_at_mut(SHORT_BYTES_MAX / 2);
+                low.copy_from_slice(&first.to_le_bytes());
+                high.copy_from_slice(&second.to_le_bytes());
+                LeafValue::Short { length: form.height, bytes }
+            }
+        };
+        MemNode::Leaf(MemLeaf { version, key, value })
+    }
+
+    /// The epoch that wrote the node at `place`.
+    #[inline]
+    pub(crate) fn born(&self, place: Place) -> u32 {
+        let [_, born] = halves(self.word(place, VERSION));
+        born
+    }
+
+    /// Writes a branch, without a hash.
+    pub(crate) fn set_branch(&self, place: Place, branch: &MemBranch, born: u32) {
+        let ((key, key_kind), (left, left_kind), (right, right_kind)) =
+            (branch.key.parts(), branch.left.parts(), branch.right.parts());
+        let children = left_kind | right_kind << child::BITS;
+        let form = Form { kind: kind::BRANCH | key_kind, height: branch.height, children };
+        let body = [joined([left, right]), branch.size.into()];
+        self.set_node(place, [branch.version, born], form.word(key), body);
+    }
+
+    /// Writes a leaf, without a hash.
+    pub(crate) fn set_leaf(&self, place: Place, leaf: &MemLeaf, born: u32) {
+        let (key, key_kind) = leaf.key.parts();
+        let (value_kind, length, body) = match leaf.value {
+            LeafValue::Long(place) => (kind::LONG_VALUE, 0, [place.number().into(), 0]),
+            LeafValue::Short { length, bytes } => {
+                let (words, _) = bytes.as_chunks();
+                (0, length, std::array::from_fn(|at| words.get(at).map_or(0, |word| u64::from_le_bytes(*word))))
+            }
+        };
+        let form = Form { kind: key_kind | value_kind, height: length, children: 0 };
+        self.set_node(place, [leaf.version, born], form.word(key), body);
+    }
+
+    fn set_node(&self, place: Place, version: [u32; 2], form: u64, [first, second]: [u64; 2]) {
+        self.set_words(place, VERSION, [joined(version), form, first, second]);
+    }
+
+    /// The hash of the node at `place`, once it is computed.
+    #[inline]
+    pub(crate) fn hash(&self, place: Place) -> Option<Hash> {
+        let (_, form) = Form::of(self.word(place, FORM));
+        if form.kind & kind::HASHED == 0 {
+            return None;
+        }
+        let words: [u64; 4] = self.words(place, HASH);
+        let mut hash = Hash::default();
+        for (bytes, word) in hash.chunks_exact_mut(size_of::<u64>()).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        Some(hash)
+    }
+
+    /// Notes the hash of the node at `place`. It follows from the node, so whoever else computes it writes the same.
+    pub(crate) fn set_hash(&self, place: Place, hash: &Hash) {
+        let (words, _) = hash.as_chunks();
+        self.set_words::<4>(
+            place,
+            HASH,
+            std::array::from_fn(|at| words.get(at).map_or(0, |word| u64::from_le_bytes(*word))),
+        );
+        let (key, form) = Form::of(self.word(place, FORM));
+        self.set_word(place, FORM, Form { kind: form.kind | kind::HASHED, ..form }.word(key));
+    }
+}
+
+/// Where the nodes of a tree are read: its snapshot, none while the tree has only nodes in memory, and its lines.
+#[derive(Clone, Copy)]
+pub(crate) struct Base<'a> {
+    snapshot: Option<&'a TreeSnapshot>,
+    lines: &'a Lines,
+}
 
 impl<'a> Base<'a> {
-    pub(crate) fn new(snapshot: Option<&'a TreeSnapshot>) -> Self {
-        Self(snapshot)
+    pub(crate) fn new(snapshot: Option<&'a TreeSnapshot>, lines: &'a Lines) -> Self {
+        Self { snapshot, lines }
     }
 
     /// The snapshot.
     pub(crate) fn snapshot(self) -> &'a TreeSnapshot {
         // UNWRAP: an id can only have come from the tree's snapshot, which stays as long as the tree.
-        self.0.expect("a mapped node has its snapshot")
+        self.snapshot.expect("a mapped node has its snapshot")
+    }
+
+    /// The changed nodes.
+    pub(crate) fn lines(self) -> &'a Lines {
+        self.lines
+    }
+
+    /// The branch of the snapshot at place `index`.
+    pub(crate) fn branch(self, index: u32) -> Result<Branch<'a>> {
+        Ok(self.snapshot().branch_at(index)?)
     }
 
     /// The leaf of the snapshot, checked against its hash.
@@ -242,44 +339,87 @@ impl<'a> Base<'a> {
     /// A change checks each mapped branch that it takes into memory so, from the root down: no damaged hash or height enters a
     /// new one. A hash costs what the new node's own costs, once per branch and snapshot. The leaf whose key the branch
     /// carries is not checked here: which way a key goes is decided by its place among the leaves, and those that a place
-    /// rests on are.
-    pub(crate) fn verified_branch(self, id: BranchId) -> Result<Branch<'a>> {
-        let branch = self.snapshot().branch(id)?;
+    /// rests on are. That the children cover the leaves that they must is part of it, as a node in memory names them by nothing
+    /// but their places.
+    pub(crate) fn verified_branch(self, index: u32) -> Result<Branch<'a>> {
+        let branch = self.branch(index)?;
         self.snapshot().verify_branch(&branch)?;
         Ok(branch)
     }
 
     /// Height and leaves of a subtree; a leaf has height 0.
-    pub(crate) fn shape(self, node: At<'_>) -> Result<Shape> {
+    pub(crate) fn shape(self, node: NodeRef) -> Result<Shape> {
+        const LEAF: Shape = Shape { height: 0, size: 1 };
         match node {
-            At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. }) => Ok(Shape { height: 0, size: 1 }),
-            At::Branch(id) => Ok(Shape { height: self.snapshot().branch(id)?.height, size: id.size() }),
-            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
+            NodeRef::Leaf(_) => Ok(LEAF),
+            NodeRef::Branch(index) => {
+                let branch = self.branch(index)?;
                 Ok(Shape { height: branch.height, size: branch.size })
             }
+            NodeRef::Mem(place) => match self.lines.node(place) {
+                MemNode::Leaf(_) => Ok(LEAF),
+                MemNode::Branch(MemBranch { height, size, .. }) => Ok(Shape { height, size }),
+            },
         }
     }
 
     /// Both subtrees of a branch; none of a leaf.
-    pub(crate) fn children(self, node: At<'a>) -> Result<Option<(At<'a>, At<'a>)>> {
+    pub(crate) fn children(self, node: NodeRef) -> Result<Option<(NodeRef, NodeRef)>> {
         match node {
-            At::Leaf(_) | At::Mem(MemNode { body: Body::Leaf { .. }, .. }) => Ok(None),
-            At::Branch(id) => {
-                let branch = self.snapshot().branch(id)?;
+            NodeRef::Leaf(_) => Ok(None),
+            NodeRef::Branch(index) => {
+                let branch = self.branch(index)?;
                 Ok(Some((branch.left.into(), branch.right.into())))
             }
-            At::Mem(MemNode { body: Body::Branch(branch), .. }) => Ok(Some((branch.left.at(), branch.right.at()))),
+            NodeRef::Mem(place) => match self.lines.node(place) {
+                MemNode::Leaf(_) => Ok(None),
+                MemNode::Branch(branch) => Ok(Some((branch.left, branch.right))),
+            },
         }
     }
 
-    /// The bytes of a node's key.
-    pub(crate) fn key<'k>(self, key: &'k NodeKey) -> Result<&'k [u8]>
-    where
-        'a: 'k,
-    {
+    /// Hands the bytes of a node's key to `read`.
+    pub(crate) fn read_key<T>(self, key: NodeKey, read: impl FnOnce(&[u8]) -> T) -> Result<T> {
         match key {
-            NodeKey::Mapped(leaf) => Ok(self.snapshot().key(*leaf)?),
-            NodeKey::Mem(bytes) => Ok(bytes),
+            NodeKey::Mapped(leaf) => Ok(read(self.snapshot().key(leaf)?)),
+            NodeKey::Mem(place) => Ok(self.lines.read_string(place, read)),
+        }
+    }
+
+    /// How `wanted` compares with a node's key.
+    pub(crate) fn order_to_key(self, wanted: &[u8], key: NodeKey) -> Result<Ordering> {
+        self.read_key(key, |key| wanted.cmp(key))
+    }
+
+    /// Hands a leaf's value to `read`.
+    pub(crate) fn read_value<T>(self, value: &LeafValue, read: impl FnOnce(&[u8]) -> T) -> T {
+        match value {
+            LeafValue::Short { length, bytes } => read(&bytes[..usize::from(*length).min(SHORT_BYTES_MAX)]),
+            LeafValue::Long(place) => self.lines.read_string(*place, read),
+        }
+    }
+
+    /// Key and value of a leaf in memory.
+    pub(crate) fn pair(self, leaf: &MemLeaf) -> Result<(Vec<u8>, Vec<u8>)> {
+        let key = self.read_key(leaf.key, <[u8]>::to_vec)?;
+        Ok((key, self.read_value(&leaf.value, <[u8]>::to_vec)))
+    }
+
+    /// The leaf in memory at `place`.
+    pub(crate) fn mem_leaf(self, place: Place) -> Result<MemLeaf> {
+        match self.lines.node(place) {
+            MemNode::Leaf(leaf) => Ok(leaf),
+            MemNode::Branch(_) => Err(Error::MisplacedBranch),
+        }
+    }
+}
+
+impl MemNode {
+    /// The node's key.
+    pub(crate) fn key(&self) -> NodeKey {
+        match self {
+            Self::Leaf(leaf) => leaf.key,
+            Self::Branch(branch) => branch.key,
         }
     }
 }

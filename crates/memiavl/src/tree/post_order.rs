@@ -3,21 +3,23 @@
 //! Post order and kinds of nodes are the whole shape: a branch stands behind both its subtrees, its height and size follow
 //! from them, and its key is that of the leftmost leaf of the right one. Hashes follow from the rest.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::tree::live::Tree;
-use crate::tree::node::{At, Body, MemNode};
+use crate::tree::node::{MemNode, NodeRef};
 
 /// A node, as far as it does not follow from its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredNode<'t> {
     /// A leaf.
     Leaf {
         /// The version that it was made with.
         version: u32,
         /// The key.
-        key: &'t [u8],
+        key: Cow<'t, [u8]>,
         /// The value.
-        value: &'t [u8],
+        value: Cow<'t, [u8]>,
     },
     /// A branch over the last two finished subtrees.
     Branch {
@@ -32,23 +34,23 @@ pub enum StoredNode<'t> {
 pub struct PostOrder<'t> {
     tree: &'t Tree,
     /// What is still to come, the next one last.
-    ahead: Vec<Ahead<'t>>,
+    ahead: Vec<Ahead>,
     /// Nodes to pass over before the first one.
     skip: u64,
 }
 
 /// What is still to come.
-enum Ahead<'t> {
+enum Ahead {
     /// A whole subtree.
-    Subtree(At<'t>),
+    Subtree(NodeRef),
     /// A branch whose subtrees stand before it.
-    Branch(At<'t>),
+    Branch(NodeRef),
 }
 
 impl Tree {
     /// The nodes behind the first `skip` ones, in post order. Whole subtrees are passed over without being read.
     pub(crate) fn post_order(&self, skip: u64) -> PostOrder<'_> {
-        let ahead = self.root().map(|root| Ahead::Subtree(root.at())).into_iter().collect();
+        let ahead = self.root().map(Ahead::Subtree).into_iter().collect();
         PostOrder { tree: self, ahead, skip }
     }
 }
@@ -85,29 +87,31 @@ impl<'t> PostOrder<'t> {
         Ok(None)
     }
 
-    fn leaf(&self, node: At<'t>) -> Result<StoredNode<'t>> {
+    fn leaf(&self, node: NodeRef) -> Result<StoredNode<'t>> {
+        let base = self.tree.base();
         match node {
-            At::Leaf(id) => {
-                let leaf = self.tree.base().verified_leaf(id)?;
-                Ok(StoredNode::Leaf { version: leaf.version, key: leaf.key, value: leaf.value })
+            NodeRef::Leaf(id) => {
+                let leaf = base.verified_leaf(id)?;
+                Ok(StoredNode::Leaf { version: leaf.version, key: leaf.key.into(), value: leaf.value.into() })
             }
-            At::Mem(MemNode { version, body: Body::Leaf { key, value }, .. }) => {
-                Ok(StoredNode::Leaf { version: *version, key: self.tree.base().key(key)?, value: value.as_slice() })
+            NodeRef::Mem(place) => {
+                let leaf = base.mem_leaf(place)?;
+                let (key, value) = base.pair(&leaf)?;
+                Ok(StoredNode::Leaf { version: leaf.version, key: key.into(), value: value.into() })
             }
-            At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
+            NodeRef::Branch(_) => Err(Error::MisplacedBranch),
         }
     }
 
-    fn branch(&self, node: At<'t>) -> Result<StoredNode<'t>> {
+    fn branch(&self, node: NodeRef) -> Result<StoredNode<'t>> {
+        let base = self.tree.base();
         let version = match node {
-            At::Branch(id) => {
-                let snapshot = self.tree.base().snapshot();
-                let branch = snapshot.branch(id)?;
-                snapshot.verify_branch(&branch)?;
-                branch.version
-            }
-            At::Mem(node) => node.version,
-            At::Leaf(_) => return Err(Error::MisplacedLeaf),
+            NodeRef::Branch(index) => base.verified_branch(index)?.version,
+            NodeRef::Mem(place) => match base.lines().node(place) {
+                MemNode::Branch(branch) => branch.version,
+                MemNode::Leaf(_) => return Err(Error::MisplacedLeaf),
+            },
+            NodeRef::Leaf(_) => return Err(Error::MisplacedLeaf),
         };
         Ok(StoredNode::Branch { version })
     }

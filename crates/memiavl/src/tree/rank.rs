@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use memiavl_iter::{BranchId, LeafId, TreeSnapshot};
+use memiavl_iter::{LeafId, TreeSnapshot};
 
 use crate::error::Result;
 use crate::tree::node::Base;
@@ -47,8 +47,9 @@ impl Rank {
         Ok(rank)
     }
 
-    /// The leaf that has the key, if it is one below `branch`.
-    pub(crate) fn leaf_below(self, branch: BranchId, snapshot: &TreeSnapshot) -> Result<Option<LeafId>> {
+    /// The leaf that has the key, if it is one below the branch at place `branch`.
+    pub(crate) fn leaf_below(self, branch: u32, snapshot: &TreeSnapshot) -> Result<Option<LeafId>> {
+        let branch = snapshot.branch_id(branch)?;
         let is_below = (branch.first_leaf().index()..=branch.last_leaf().index()).contains(&self.index);
         if self.is_present && is_below { Ok(Some(snapshot.leaf_id(self.index)?)) } else { Ok(None) }
     }

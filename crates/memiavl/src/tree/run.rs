@@ -3,6 +3,7 @@
 //! A subtree that stands as its snapshot has it is a run of records, so most of a walk reads files from front to back and
 //! looks at no branch.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memiavl_iter::Leaves;
@@ -10,7 +11,7 @@ use memiavl_iter::Leaves;
 use crate::error::{Error, Result};
 use crate::tree::find::side_of;
 use crate::tree::live::Tree;
-use crate::tree::node::{At, Body, MemNode, Side};
+use crate::tree::node::{MemNode, NodeRef, Side};
 
 /// The leaves of a tree whose ranks lie in a range, in key order; each mapped one is checked against its hash, unless it was
 /// made without that.
@@ -19,13 +20,16 @@ use crate::tree::node::{At, Body, MemNode, Side};
 pub struct RankedLeaves<'t> {
     tree: &'t Tree,
     /// What is still to come, the next one last.
-    ahead: Vec<At<'t>>,
+    ahead: Vec<NodeRef>,
     run: Option<Leaves<'t>>,
     is_checked: bool,
     /// Leaves to pass over before the first one, and leaves left to hand out.
     skip: u64,
     left: u64,
 }
+
+/// Key and value of a leaf: borrowed from the snapshot, or read out of memory.
+pub type LeafPair<'t> = (Cow<'t, [u8]>, Cow<'t, [u8]>);
 
 /// Whether a walk takes the snapshot's leaves as they are, or checks them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub(crate) enum Reading {
 impl Tree {
     /// The leaves with the ranks in `ranks`, as far as there are any.
     pub(crate) fn ranked_leaves(&self, ranks: Range<u64>, reading: Reading) -> RankedLeaves<'_> {
-        let ahead = self.root().map(|root| root.at()).into_iter().collect();
+        let ahead = self.root().into_iter().collect();
         let left = ranks.end.saturating_sub(ranks.start);
         let is_checked = reading == Reading::Checked;
         RankedLeaves { tree: self, ahead, run: None, is_checked, skip: ranks.start, left }
@@ -48,25 +52,26 @@ impl Tree {
     /// How many keys are less than `key`.
     pub(crate) fn rank(&self, key: &[u8]) -> Result<u64> {
         let (base, mut rank) = (self.base(), 0);
-        let Some(mut at) = self.root().map(|root| root.at()) else { return Ok(0) };
+        let Some(mut at) = self.root() else { return Ok(0) };
         loop {
             at = match at {
-                At::Leaf(id) => return Ok(rank + u64::from(base.snapshot().key(id)? < key)),
-                At::Branch(id) => {
+                NodeRef::Leaf(id) => return Ok(rank + u64::from(base.snapshot().key(id)? < key)),
+                NodeRef::Branch(index) => {
+                    let id = base.snapshot().branch_id(index)?;
                     let (first, size) = (id.first_leaf().index(), id.size());
                     // The whole snapshot is searched; what lies outside the subtree counts as its end.
                     let bound = base.snapshot().lower_bound(key)?.saturating_sub(first).min(size);
                     return Ok(rank + u64::from(bound));
                 }
-                At::Mem(MemNode { body: Body::Leaf { key: own, .. }, .. }) => {
-                    return Ok(rank + u64::from(base.key(own)? < key));
-                }
-                At::Mem(MemNode { body: Body::Branch(branch), .. }) => match side_of(key, base.key(&branch.key)?) {
-                    Side::Left => branch.left.at(),
-                    Side::Right => {
-                        rank += u64::from(base.shape(branch.left.at())?.size);
-                        branch.right.at()
-                    }
+                NodeRef::Mem(place) => match base.lines().node(place) {
+                    MemNode::Leaf(leaf) => return Ok(rank + u64::from(base.order_to_key(key, leaf.key)?.is_gt())),
+                    MemNode::Branch(branch) => match base.read_key(branch.key, |own| side_of(key, own))? {
+                        Side::Left => branch.left,
+                        Side::Right => {
+                            rank += u64::from(base.shape(branch.left)?.size);
+                            branch.right
+                        }
+                    },
                 },
             };
         }
@@ -74,7 +79,7 @@ impl Tree {
 }
 
 impl<'t> RankedLeaves<'t> {
-    fn advance(&mut self) -> Result<Option<(&'t [u8], &'t [u8])>> {
+    fn advance(&mut self) -> Result<Option<LeafPair<'t>>> {
         let base = self.tree.base();
         loop {
             if let Some(leaf) = self.run.as_mut().and_then(Iterator::next) {
@@ -82,7 +87,7 @@ impl<'t> RankedLeaves<'t> {
                 if self.is_checked {
                     base.snapshot().verify_leaf_in_turn(&leaf)?;
                 }
-                return Ok(Some((leaf.key, leaf.value)));
+                return Ok(Some((leaf.key.into(), leaf.value.into())));
             }
             let Some(node) = self.ahead.pop() else { return Ok(None) };
             let size = u64::from(base.shape(node)?.size);
@@ -91,28 +96,32 @@ impl<'t> RankedLeaves<'t> {
                 continue;
             }
             match node {
-                At::Leaf(id) => self.run = Some(base.snapshot().leaves(id.index()..id.index().saturating_add(1))),
-                At::Branch(id) => {
+                NodeRef::Leaf(id) => self.run = Some(base.snapshot().leaves(id.index()..id.index().saturating_add(1))),
+                NodeRef::Branch(index) => {
+                    let id = base.snapshot().branch_id(index)?;
                     // UNWRAP: less than the subtree's size, which has 32 bits.
                     let skip = u32::try_from(self.skip).expect("less than a subtree's size");
                     self.skip = 0;
                     let end = id.last_leaf().index().saturating_add(1);
                     self.run = Some(base.snapshot().leaves(id.first_leaf().index() + skip..end));
                 }
-                At::Mem(MemNode { body: Body::Leaf { key, value }, .. }) => {
-                    return Ok(Some((base.key(key)?, value.as_slice())));
-                }
-                At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
-                    self.ahead.push(branch.right.at());
-                    self.ahead.push(branch.left.at());
-                }
+                NodeRef::Mem(place) => match base.lines().node(place) {
+                    MemNode::Leaf(leaf) => {
+                        let (key, value) = base.pair(&leaf)?;
+                        return Ok(Some((key.into(), value.into())));
+                    }
+                    MemNode::Branch(branch) => {
+                        self.ahead.push(branch.right);
+                        self.ahead.push(branch.left);
+                    }
+                },
             }
         }
     }
 }
 
 impl<'t> Iterator for RankedLeaves<'t> {
-    type Item = std::result::Result<(&'t [u8], &'t [u8]), Error>;
+    type Item = std::result::Result<LeafPair<'t>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {

@@ -4,9 +4,8 @@ use bytes::Bytes;
 use changeset::{Pair, ScanOrder, ScanRange};
 
 use crate::error::Result;
-use crate::tree::cursor::{Cursor, LeafRef};
+use crate::tree::cursor::Cursor;
 use crate::tree::live::Tree;
-use crate::tree::node::{Body, NodeKey};
 
 /// The pairs of a tree in a range. Later changes of the tree that it was made from do not reach it.
 pub(crate) struct TreeScan {
@@ -35,27 +34,14 @@ impl TreeScan {
         let Some(leaf) = cursor.next_leaf()? else {
             return Ok(None);
         };
-        let (key, value) = pair(cursor.tree(), &leaf)?;
+        let copied = |key: &[u8], value: &[u8]| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value));
+        let (key, value) = leaf.read(cursor.tree(), copied)?;
         let is_inside = self.stop.as_ref().is_none_or(|stop| match self.order {
             ScanOrder::Ascending => key < stop,
             ScanOrder::Descending => key >= stop,
         });
         Ok(is_inside.then_some((key, value)))
     }
-}
-
-/// A leaf's pair: shared where it has bytes of its own in memory, copied where it is mapped or in the node.
-fn pair(tree: &Tree, leaf: &LeafRef) -> Result<Pair> {
-    if let LeafRef::Mem(node) = leaf
-        && let Body::Leaf { key, value } = &node.body
-    {
-        let key = match key {
-            NodeKey::Mapped(id) => Bytes::copy_from_slice(tree.base().snapshot().key(*id)?),
-            NodeKey::Mem(key) => Bytes::copy_from_slice(key),
-        };
-        return Ok((key, value.to_bytes()));
-    }
-    leaf.read(tree, |key, value| (Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)))
 }
 
 impl Iterator for TreeScan {

@@ -6,6 +6,7 @@
 //! are summed up on the way back, and a key that an ancestor has yet to take counts as the subtree's lower bound.
 
 use std::cmp::Ordering;
+use std::mem;
 use std::ops::ControlFlow;
 
 use changeset::KvPair;
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::tree::edit::Edit;
 use crate::tree::find::{Path, Wanted, find};
 use crate::tree::many::{One, Put};
-use crate::tree::node::{At, Body, MemNode, NodeKey, NodeRef, Side};
+use crate::tree::node::{NodeKey, NodeRef, Side};
 use crate::tree::rank::Rank;
 
 /// Changes still to make, keys strictly ascending, and the way to the leaf of the first one from where the sweep stands.
@@ -88,41 +89,49 @@ impl Edit<'_> {
             return Ok(pairs);
         };
         let Some(node) = root else {
-            *root = (!first.delete).then(|| self.new_leaf(NodeKey::copied(&first.key), &first.value));
+            if !first.delete {
+                *root = Some(self.new_leaf(&first.key, &first.value)?);
+            }
             return Ok(rest);
         };
         let mut wanted = Wanted::key(&first.key);
-        let found = find(self.base, node, &mut wanted)?;
+        let found = find(self.base, *node, &mut wanted)?;
         let mut sweep = Sweep { ahead: pairs, path: found.path, order: found.order, rank: wanted.rank(), last: None };
         if first.delete && found.order != Ordering::Equal {
             return Ok(rest);
         }
         if first.delete && found.path.is_at_leaf() {
-            self.forget(found.leaf);
+            self.leave(found.leaf);
             *root = None;
             return Ok(rest);
         }
-        self.sweep(node, &mut sweep, None)?;
+        // No ancestor has carried the key of the smallest leaf.
+        let low = self.sweep(node, &mut sweep, None)?.low;
+        low.into_iter().for_each(|low| self.leave_key(low));
         Ok(sweep.ahead)
     }
 
     /// Makes the first change, which belongs into the subtree at `node`, and then others as long as they belong there too and
     /// its height stays. `high` is the first key that does not belong there.
-    fn sweep(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&NodeKey>) -> Result<Swept> {
+    fn sweep(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<NodeKey>) -> Result<Swept> {
         let mut all = Swept { height_changed: false, growth: 0, low: None };
         loop {
             let once = self.sweep_once(node, sweep, high)?;
             all.height_changed = once.height_changed;
             all.growth += once.growth;
-            all.low = once.low.or(all.low);
-            if all.height_changed || self.advance(node, sweep, &all, high)?.is_break() {
+            if let Some(low) = once.low
+                && let Some(passed) = all.low.replace(low)
+            {
+                self.leave_key(passed);
+            }
+            if all.height_changed || self.advance(*node, sweep, &all, high)?.is_break() {
                 return Ok(all);
             }
         }
     }
 
     /// Makes the changes that belong into one child of the branch at `node`, or the change at the leaf at `node`.
-    fn sweep_once(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<&NodeKey>) -> Result<Swept> {
+    fn sweep_once(&mut self, node: &mut NodeRef, sweep: &mut Sweep<'_>, high: Option<NodeKey>) -> Result<Swept> {
         let Some(side) = sweep.path.turn() else {
             return self.put(node, sweep);
         };
@@ -130,19 +139,21 @@ impl Edit<'_> {
             sweep.pass();
             return self.take(node, side);
         }
-        let branch = self.branch_mut(node)?;
+        let mut branch = self.branch(*node)?;
         let height = branch.height;
         let mut swept = match side {
-            Side::Left => self.sweep(&mut branch.left, sweep, Some(&branch.key))?,
+            Side::Left => self.sweep(&mut branch.left, sweep, Some(branch.key))?,
             Side::Right => self.sweep(&mut branch.right, sweep, high)?,
         };
         let size = i64::from(branch.size) + swept.growth;
         branch.size = u32::try_from(size).map_err(|_| Error::TooManyLeaves)?;
+        branch.version = self.version();
         if side == Side::Right
             && let Some(low) = swept.low.take()
         {
-            branch.key = low;
+            self.leave_key(mem::replace(&mut branch.key, low));
         }
+        self.put_branch(node, &branch)?;
         // Above a subtree whose height is what it was, all balances are what they were.
         swept.height_changed = swept.height_changed && self.rebalance(node)? != height;
         Ok(swept)
@@ -151,10 +162,10 @@ impl Edit<'_> {
     /// Finds the next change that changes something, if it belongs into the subtree at `node`.
     fn advance(
         &self,
-        node: &NodeRef,
+        node: NodeRef,
         sweep: &mut Sweep<'_>,
         all: &Swept,
-        high: Option<&NodeKey>,
+        high: Option<NodeKey>,
     ) -> Result<ControlFlow<()>> {
         while let Some(next) = sweep.ahead.first() {
             if let Some(last) = sweep.last.take().filter(|_| next.delete) {
@@ -162,9 +173,9 @@ impl Edit<'_> {
                 sweep.rank = last.next(self.base, &next.key)?;
             }
             let mut wanted = Wanted::ranked(&next.key, sweep.rank);
-            let mut order_to = |key: Option<&NodeKey>| key.map(|key| wanted.order_to(self.base, key)).transpose();
+            let mut order_to = |key: Option<NodeKey>| key.map(|key| wanted.order_to(self.base, key)).transpose();
             let is_above = order_to(high)?.is_some_and(Ordering::is_ge);
-            if is_above || order_to(all.low.as_ref())?.is_some_and(Ordering::is_lt) {
+            if is_above || order_to(all.low)?.is_some_and(Ordering::is_lt) {
                 sweep.rank = wanted.rank();
                 return Ok(ControlFlow::Break(()));
             }
@@ -188,14 +199,14 @@ impl Edit<'_> {
             self.replace_value(leaf, self.version(), &pair.value)?;
             return Ok(Swept { height_changed: false, growth: 0, low: None });
         }
-        let (old, key) = (leaf.clone(), NodeKey::copied(&pair.key));
+        let (old, new) = (*leaf, self.new_leaf(&pair.key, &pair.value)?);
         *leaf = if sweep.order == Ordering::Less {
-            let branch_key = leaf_key(leaf)?;
-            let new = self.new_leaf(key, &pair.value);
-            self.new_branch(branch_key, new, old)
+            let key = self.leaf_key(old)?;
+            let key = self.copied_key(key)?;
+            self.new_branch(key, new, old)?
         } else {
-            let new = self.new_leaf(key.clone(), &pair.value);
-            self.new_branch(key, old, new)
+            let key = self.new_key(&pair.key)?;
+            self.new_branch(key, old, new)?
         };
         Ok(Swept { height_changed: true, growth: 1, low: None })
     }
@@ -203,24 +214,27 @@ impl Edit<'_> {
     /// The leaf on `side` of the branch at `node` goes; the other child stands in the branch's place as it is. If the left
     /// one went, the ancestor that carried its key takes the next one.
     fn take(&mut self, node: &mut NodeRef, side: Side) -> Result<Swept> {
-        let (left, right, key) = match node.at() {
-            At::Branch(id) => {
-                let branch = self.base.verified_branch(id)?;
-                (branch.left.into(), branch.right.into(), NodeKey::Mapped(branch.key_leaf))
-            }
-            At::Mem(MemNode { body: Body::Branch(branch), .. }) => {
-                (branch.left.clone(), branch.right.clone(), branch.key.clone())
-            }
-            At::Leaf(_) | At::Mem(_) => return Err(Error::MisplacedLeaf),
-        };
+        let branch = self.branch(*node)?;
         let (stays, goes, low) = match side {
-            Side::Left => (right, left, Some(key)),
-            Side::Right => (left, right, None),
+            Side::Left => (branch.right, branch.left, Some(branch.key)),
+            Side::Right => (branch.left, branch.right, None),
         };
-        self.forget(goes.at());
-        self.forget(node.at());
+        if low.is_none() {
+            self.leave_key(branch.key);
+        }
+        self.leave(goes);
+        self.leave_branch(*node);
         *node = stays;
         Ok(Swept { height_changed: true, growth: -1, low })
+    }
+
+    /// A leaf's key.
+    fn leaf_key(&self, leaf: NodeRef) -> Result<NodeKey> {
+        match leaf {
+            NodeRef::Leaf(id) => Ok(NodeKey::Mapped(id)),
+            NodeRef::Mem(place) => Ok(self.base.mem_leaf(place)?.key),
+            NodeRef::Branch(_) => Err(Error::MisplacedBranch),
+        }
     }
 }
 
@@ -229,13 +243,4 @@ pub(crate) fn reshaping<'p>(pairs: &'p [KvPair], added: Vec<&'p KvPair>) -> Vec<
     let mut added = added.into_iter().peekable();
     let is_one = |pair: &&KvPair| pair.delete || added.next_if(|other| std::ptr::eq(*other, *pair)).is_some();
     pairs.iter().filter(is_one).collect()
-}
-
-/// A leaf's key, for a branch to carry.
-fn leaf_key(leaf: &NodeRef) -> Result<NodeKey> {
-    match leaf.at() {
-        At::Leaf(id) => Ok(NodeKey::Mapped(id)),
-        At::Mem(MemNode { body: Body::Leaf { key, .. }, .. }) => Ok(key.clone()),
-        At::Branch(_) | At::Mem(_) => Err(Error::MisplacedBranch),
-    }
 }

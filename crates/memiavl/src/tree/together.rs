@@ -56,7 +56,7 @@ impl Edit<'_> {
     ) -> std::result::Result<(), FailedAt> {
         let pairs: usize = runs.iter().map(|run| run.pairs.len()).sum();
         let (sets, deletes) = beside(pairs >= SORTED_BESIDE_MIN, || by_key(runs, false), || by_key(runs, true));
-        let wanted = match self.look_up(root.as_ref(), &sets) {
+        let wanted = match self.look_up(*root, &sets) {
             Ok(wanted) => wanted,
             Err(error) => return Err(self.first_failed(root, runs, error)),
         };
@@ -76,7 +76,7 @@ impl Edit<'_> {
     }
 
     /// Which of the keys of `sets` are there, and what comes to be known of their places.
-    fn look_up<'p>(&self, root: Option<&NodeRef>, sets: &[Change<'p>]) -> Result<Vec<One<'p, bool>>> {
+    fn look_up<'p>(&self, root: Option<NodeRef>, sets: &[Change<'p>]) -> Result<Vec<One<'p, bool>>> {
         let keys: Vec<_> = sets.chunk_by(|a, b| order(a, b).is_eq()).map(|same| &*same[0].pair.key).collect();
         let mut present = vec![false; keys.len()];
         let mut ones: Vec<_> = keys.iter().zip(&mut present).map(|(key, present)| One::new(key, present)).collect();
