@@ -40,8 +40,12 @@ struct Open {
 /// What an epoch has written and left.
 #[derive(Default)]
 pub(crate) struct Changes {
+    /// Every line that it wrote.
     born: Vec<Place>,
+    /// What it left of earlier epochs' lines.
     left: Vec<Left>,
+    /// What it wrote and left: nobody else has ever had it.
+    spare: Vec<Place>,
 }
 
 /// A line that a tree has no more.
@@ -111,6 +115,12 @@ impl Epoch {
         Ok(())
     }
 
+    /// What the epoch wrote and left, to be written again.
+    pub(crate) fn spares(&self) -> Changes {
+        let spare = lock(&self.open).as_mut().map(|open| mem::take(&mut open.changes.spare));
+        Changes { spare: spare.unwrap_or_default(), ..Changes::default() }
+    }
+
     /// Adds to what the epoch has written and left.
     pub(crate) fn add(&self, changes: Changes) {
         if let Some(open) = &mut *lock(&self.open) {
@@ -120,15 +130,16 @@ impl Epoch {
 
     /// From here on the epoch is never changed. It takes its place in the row, and its parent may go.
     pub(crate) fn seal(&self) {
-        let Some(Open { parent, changes }) = lock(&self.open).take() else { return };
+        let Some(Open { parent, changes: Changes { born: _, left, mut spare } }) = lock(&self.open).take() else {
+            return;
+        };
         if let Some(parent) = &parent {
             parent.seal();
         }
         let before = parent.as_ref().map_or(0, |parent| parent.number);
         let mut state = lock(&self.arena.state);
         let is_next = state.newest == before;
-        let (own, left): (Vec<_>, _) = changes.left.into_iter().partition(|left| left.born == self.number);
-        state.free.extend(own.iter().map(|left| left.place));
+        state.free.append(&mut spare);
         let _held = if is_next {
             state.newest = self.number;
             state.sealed.insert(self.number, Sealed { before, left, beside: None });
@@ -186,18 +197,24 @@ impl Changes {
         self.born.push(place);
     }
 
-    /// A line that was written in epoch `born` is in the tree no more.
-    pub(crate) fn leave(&mut self, place: Place, born: u32) {
-        self.left.push(Left { place, born });
+    /// A line of epoch `own`, whose changes these are, or of the earlier epoch `born`, is in the tree no more.
+    pub(crate) fn leave(&mut self, place: Place, born: u32, own: u32) {
+        if born == own {
+            self.spare.push(place);
+        } else {
+            self.left.push(Left { place, born });
+        }
     }
 
-    pub(crate) fn append(&mut self, mut other: Self) {
-        if self.born.is_empty() && self.left.is_empty() {
-            *self = other;
-        } else {
-            self.born.append(&mut other.born);
-            self.left.append(&mut other.left);
-        }
+    /// A line that was written and left.
+    pub(crate) fn spare(&mut self) -> Option<Place> {
+        self.spare.pop()
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.born.append(&mut other.born);
+        self.left.append(&mut other.left);
+        self.spare.append(&mut other.spare);
     }
 }
 

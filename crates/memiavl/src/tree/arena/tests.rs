@@ -19,7 +19,7 @@ struct Held {
 enum Step {
     /// It is held once more.
     Hold,
-    /// Every `n`-th of its lines is written anew, and as many lines come to it.
+    /// Of every `nth` of its lines one half is written anew and the other one left; `more` come to it.
     Change {
         nth: usize,
         more: usize,
@@ -42,7 +42,7 @@ impl Held {
         Self { epoch: Epoch::first(), lines: BTreeMap::new() }
     }
 
-    /// Writes lines anew and others beside them, as an edit does.
+    /// Writes lines anew, leaves others, and writes some beside them, as an edit does.
     fn change(&mut self, nth: usize, more: usize, next: &mut u64) {
         Epoch::open(&mut self.epoch).expect("a number");
         let (epoch, mut writer) = (self.epoch.number(), Writer::new(&self.epoch));
@@ -54,7 +54,10 @@ impl Held {
         let touched: Vec<_> = self.lines.iter().step_by(nth).map(|(number, line)| (*number, line.0)).collect();
         for (number, born) in touched {
             let place = Place::numbered(number).expect("a place");
-            if born == epoch {
+            if number % 2 == 0 {
+                writer.leave(place, born);
+                self.lines.remove(&number);
+            } else if born == epoch {
                 write(&mut self.lines, place);
             } else {
                 let own = writer.line().expect("a line");

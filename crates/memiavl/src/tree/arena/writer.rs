@@ -19,7 +19,7 @@ pub(crate) struct Writer<'e> {
 impl<'e> Writer<'e> {
     /// For lines of `epoch`, which must be open.
     pub(crate) fn new(epoch: &'e Epoch) -> Self {
-        Self { epoch, lot: Vec::new(), changes: Changes::default(), grown: 0 }
+        Self { epoch, lot: Vec::new(), changes: epoch.spares(), grown: 0 }
     }
 
     /// The lines of all epochs.
@@ -44,19 +44,27 @@ impl<'e> Writer<'e> {
 
     /// A line for the tree. Nobody else has it.
     pub(crate) fn line(&mut self) -> Result<Place> {
+        let place = match self.changes.spare() {
+            Some(place) => place,
+            None => self.new_line()?,
+        };
+        self.grown += 1;
+        Ok(place)
+    }
+
+    fn new_line(&mut self) -> Result<Place> {
         if self.lot.is_empty() {
             self.epoch.take_lot(&mut self.lot)?;
         }
         // UNWRAP: a lot has lines.
         let place = self.lot.pop().expect("a lot has lines");
         self.changes.bear(place);
-        self.grown += 1;
         Ok(place)
     }
 
     /// The tree has the line at `place` no more, which was written in epoch `born`.
     pub(crate) fn leave(&mut self, place: Place, born: u32) {
-        self.changes.leave(place, born);
+        self.changes.leave(place, born, self.epoch.number());
         self.grown -= 1;
     }
 
