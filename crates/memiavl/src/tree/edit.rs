@@ -5,7 +5,8 @@ use beside::beside;
 
 use crate::error::{Error, Result};
 use crate::tree::arena::{Epoch, LINE_BYTES, Place, Writer};
-use crate::tree::node::{Base, LeafValue, MemBranch, MemLeaf, MemNode, NodeKey, NodeRef, SHORT_BYTES_MAX};
+use crate::tree::base::Base;
+use crate::tree::node::{LeafValue, MemBranch, MemLeaf, MemNode, NodeKey, NodeRef, SHORT_BYTES_MAX};
 
 /// A change under way.
 pub(crate) struct Edit<'t> {

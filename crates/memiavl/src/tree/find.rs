@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use memiavl_iter::LeafId;
 
 use crate::error::{Error, Result};
-use crate::tree::node::{Base, MemNode, NodeKey, NodeRef, Side};
+use crate::tree::base::Base;
+use crate::tree::node::{MemNode, NodeKey, NodeRef, Side};
 use crate::tree::rank::Rank;
 
 /// More levels than a balanced tree of 2^32 leaves can have (46); a deeper one is damaged.

@@ -5,7 +5,8 @@ use memiavl_iter::{NodeId, branch_hash, leaf_hash};
 
 use crate::error::Result;
 use crate::tree::arena::Place;
-use crate::tree::node::{Base, MemNode, NodeRef};
+use crate::tree::base::Base;
+use crate::tree::node::{MemNode, NodeRef};
 
 /// Levels below the root at which a tree falls into parts: 16 of them, when changes are spread over it.
 const PARTS_LEVEL: u32 = 4;

@@ -8,11 +8,12 @@ use memiavl_iter::{EMPTY_ROOT, NodeId, TreeSnapshot};
 
 use crate::error::{Error, Result};
 use crate::tree::arena::Epoch;
+use crate::tree::base::Base;
 use crate::tree::edit::Edit;
 use crate::tree::find::{contains, find_leaf};
 use crate::tree::hash::{Unhashed, hash, unhashed_parts};
 use crate::tree::many::{One, contains_all};
-use crate::tree::node::{Base, NodeRef};
+use crate::tree::node::NodeRef;
 use crate::tree::together::{FailedAt, Run};
 
 /// One tree. A clone costs two counts and never changes with the original.

@@ -4,9 +4,10 @@ use beside::beside;
 use changeset::KvPair;
 
 use crate::error::Result;
+use crate::tree::base::Base;
 use crate::tree::edit::Edit;
 use crate::tree::find::Wanted;
-use crate::tree::node::{Base, MemNode, NodeKey, NodeRef};
+use crate::tree::node::{MemNode, NodeKey, NodeRef};
 
 /// Fewer lookups than this are not worth a thread: starting one took as long as some 50 of them, before there was a pool.
 const KEYS_PER_THREAD_MIN: usize = 128;

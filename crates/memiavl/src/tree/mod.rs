@@ -1,10 +1,12 @@
 //! One live tree: changed nodes in memory over mapped ones (spec FORMATS, IAVL tree and commit hashes).
 
 mod arena;
+mod base;
 mod cursor;
 mod edit;
 mod find;
 mod hash;
+mod layout;
 mod live;
 mod many;
 mod node;
@@ -19,10 +21,11 @@ mod tests;
 mod together;
 mod walk;
 
+pub(crate) use base::Base;
 pub(crate) use find::side_of;
 pub(crate) use hash::Unhashed;
 pub(crate) use live::{Tree, narrow, next_version};
-pub(crate) use node::{Base, MemNode, NodeRef, Side};
+pub(crate) use node::{MemNode, NodeRef, Side};
 pub use post_order::{PostOrder, StoredNode};
 pub(crate) use run::Reading;
 pub use run::{LeafPair, RankedLeaves};

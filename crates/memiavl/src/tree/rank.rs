@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use memiavl_iter::{LeafId, TreeSnapshot};
 
 use crate::error::Result;
-use crate::tree::node::Base;
+use crate::tree::base::Base;
 
 /// A key's place among the leaves of the snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

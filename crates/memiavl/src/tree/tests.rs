@@ -12,8 +12,9 @@ use tempfile::TempDir;
 
 use crate::snapshot::{Cancel, Pace, write_tree};
 use crate::tree::arena::{LINE_BYTES, Place, lines_of};
+use crate::tree::base::Base;
 use crate::tree::find::{Wanted, find};
-use crate::tree::node::{Base, LeafValue, MemLeaf, MemNode, NodeKey, NodeRef};
+use crate::tree::node::{LeafValue, MemLeaf, MemNode, NodeKey, NodeRef};
 use crate::tree::{Tree, TreeScan};
 
 mod naive;
@@ -453,4 +454,17 @@ fn lookups_on_two_threads_answer_in_the_order_of_the_keys() {
     let asked: Vec<_> = (500..1501).map(key).collect();
     let expected: Vec<_> = (500..1501).map(|number| number % 2 == 1).collect();
     assert_eq!(tree.contains_many(&asked).expect("looked up"), expected);
+}
+
+#[test]
+fn a_tree_that_nobody_else_holds_takes_no_more_than_it_ends_with() {
+    let mut tree = Tree::new(1);
+    let mut most = 0;
+    for round in 0..50 {
+        let pairs = (0..100_u32).map(|key| KvPair::set(key.to_be_bytes().to_vec(), vec![round; 200]));
+        tree.apply(&pairs.collect::<Vec<_>>()).expect("applied");
+        tree.advance().expect("version");
+        most = most.max(tree.lines_in_use() as u64 * LINE_BYTES);
+    }
+    assert_eq!(most, tree.mem_bytes());
 }
