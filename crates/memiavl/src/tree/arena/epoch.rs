@@ -128,14 +128,28 @@ impl Epoch {
         }
     }
 
-    /// From here on the epoch is never changed. It takes its place in the row, and its parent may go.
+    /// From here on the epoch is never changed. It takes its place in the row behind its parent, which may go then.
     pub(crate) fn seal(&self) {
+        // One after the other, the oldest first: a block may have had many thousand savepoints.
+        let (mut open, mut parent) = (Vec::new(), self.open_parent());
+        while let Some(epoch) = parent {
+            parent = epoch.open_parent();
+            open.push(epoch);
+        }
+        open.iter().rev().for_each(|epoch| epoch.seal_alone());
+        self.seal_alone();
+    }
+
+    /// The parent of an epoch that is not sealed.
+    fn open_parent(&self) -> Option<Arc<Self>> {
+        lock(&self.open).as_ref()?.parent.clone()
+    }
+
+    /// Seals the epoch, whose parent is sealed.
+    fn seal_alone(&self) {
         let Some(Open { parent, changes: Changes { born: _, left, mut spare } }) = lock(&self.open).take() else {
             return;
         };
-        if let Some(parent) = &parent {
-            parent.seal();
-        }
         let before = parent.as_ref().map_or(0, |parent| parent.number);
         let mut state = lock(&self.arena.state);
         let is_next = state.newest == before;
@@ -185,7 +199,14 @@ impl Drop for Epoch {
     fn drop(&mut self) {
         match lock_mut(&mut self.open).take() {
             // Nobody has a tree of it: whoever goes on from it holds it.
-            Some(mut open) => self.give_back(&mut open.changes.born),
+            Some(mut open) => {
+                self.give_back(&mut open.changes.born);
+                // One after the other, as they are sealed.
+                let mut parent = open.parent;
+                while let Some(mut epoch) = parent.and_then(Arc::into_inner) {
+                    parent = lock_mut(&mut epoch.open).as_mut().and_then(|open| open.parent.take());
+                }
+            }
             None => self.arena.release(self.number),
         }
     }

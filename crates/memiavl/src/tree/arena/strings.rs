@@ -4,7 +4,7 @@
 //! word 0-6   bytes of the string: its length as a varint, then the string itself
 //! word 7     the place of the next line, 0 in the last one (low half); the epoch that wrote the line (high half)
 //! ```
-//! So a key of up to 55 bytes, which the longest of the EVM's are not, takes one line.
+//! So a key of up to 55 bytes takes one line; the EVM's have 53 at most.
 
 use crate::tree::arena::lines::{Lines, Place, WORDS};
 

@@ -154,3 +154,26 @@ fn an_epoch_that_is_dropped_open_gives_its_lines_back() {
     tree.check();
     assert_eq!(tree.epoch.lines_in_use(), 300);
 }
+
+#[test]
+fn as_many_savepoints_as_a_block_may_have_are_sealed_or_dropped() {
+    let (mut tree, mut next) = (Held::new(), 0);
+    tree.change(1, 10, &mut next);
+    tree.epoch.seal();
+    let grown = |next: &mut u64| {
+        let mut working = tree.clone();
+        for _ in 0..100_000 {
+            let _savepoint = working.epoch.clone();
+            working.change(4, 0, next);
+        }
+        working
+    };
+    drop(grown(&mut next));
+    assert_eq!(tree.epoch.lines_in_use(), 10);
+    let working = grown(&mut next);
+    working.epoch.seal();
+    tree.check();
+    drop(tree);
+    working.check();
+    assert_eq!(working.epoch.lines_in_use(), working.lines.len());
+}
