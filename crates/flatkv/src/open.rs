@@ -105,12 +105,13 @@ pub(crate) fn open_secondary_db(dir: &Path, own_dir: &Path, options: &Options) -
     // A secondary's tables can be deleted by the writer: only those that stay open can be read on.
     let options = Options { open_files_max: -1, ..options.clone() };
     let settings = database(&options, false);
-    DB::open_cf_descriptors_as_secondary(&settings, dir, own_dir, families(&options))
+    families(&options)
+        .and_then(|families| DB::open_cf_descriptors_as_secondary(&settings, dir, own_dir, families))
         .map_err(|error| open_error(dir, error))
 }
 
 fn open_writer(dir: &Path, options: &Options) -> Result<FlatKv> {
-    let db = open_log(dir, options, true, |settings| DB::open_cf_descriptors(settings, dir, families(options)))?;
+    let db = open_log(dir, options, true, |settings| DB::open_cf_descriptors(settings, dir, families(options)?))?;
     let database = Arc::new(Database { db, path: dir.to_owned() });
     let view = View::load(Source::snapshot(database.clone()), options.row_cache_bytes)?;
     check(&view)?;
@@ -151,7 +152,8 @@ fn was_left_to_os(dir: &Path) -> bool {
     let options = Options::default();
     let mut settings = database(&options, false);
     settings.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    let opened = DB::open_cf_descriptors_read_only(&settings, dir, families(&options), false);
+    let opened =
+        families(&options).and_then(|families| DB::open_cf_descriptors_read_only(&settings, dir, families, false));
     let view = opened.map(|db| View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })), 0));
     view.is_ok_and(|view| view.is_ok_and(|view| view.is_left_to_os().is_ok_and(|is_left| is_left)))
 }
@@ -163,7 +165,7 @@ pub(crate) fn has_block(dir: &Path) -> Result<bool> {
 
 fn read_only(dir: &Path, options: &Options) -> Result<View> {
     let db = open_log(dir, options, false, |settings| {
-        DB::open_cf_descriptors_read_only(settings, dir, families(options), false)
+        DB::open_cf_descriptors_read_only(settings, dir, families(options)?, false)
     })?;
     View::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })), 0)
 }

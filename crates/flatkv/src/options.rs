@@ -8,6 +8,9 @@ use crate::lane::Lane;
 
 const MIB: usize = 1 << 20;
 
+/// Seconds before a file is written anew for what views had kept in it.
+const BOTTOMMOST_DELAY_SECONDS: u32 = 24 * 60 * 60;
+
 /// The version of the format that this crate writes and reads.
 pub const FORMAT: u32 = 1;
 /// What the name of the empty column family that tells the format begins with.
@@ -141,19 +144,26 @@ pub(crate) fn database(options: &Options, create: bool) -> rocksdb::Options {
 }
 
 /// All column families with their options.
-pub(crate) fn families(options: &Options) -> Vec<ColumnFamilyDescriptor> {
+pub(crate) fn families(options: &Options) -> Result<Vec<ColumnFamilyDescriptor>, rocksdb::Error> {
     let cache = Cache::new_lru_cache(options.block_cache_bytes);
     let unused = [rocksdb::DEFAULT_COLUMN_FAMILY_NAME.to_owned(), format_family(FORMAT)];
     // Without a cache named, RocksDB makes one of 32 MiB for each of them, at each opening.
-    let unused = unused.into_iter().map(|name| ColumnFamilyDescriptor::new(name, record_family(options, &cache)));
+    let unused = unused.into_iter().map(|name| (name, record_family(options, &cache)));
     let used = Family::ALL.into_iter().map(|family| {
         let settings = match family {
             Family::Rows(lane) => row_family(options, &cache, lane),
             Family::Meta | Family::Handoff | Family::Undo | Family::Journal => record_family(options, &cache),
         };
-        ColumnFamilyDescriptor::new(family.name(), settings)
+        (family.name().to_owned(), settings)
     });
-    unused.chain(used).collect()
+    let described = |(name, settings)| Ok(ColumnFamilyDescriptor::new(name, keeping_files(settings)?));
+    unused.chain(used).map(described).collect()
+}
+
+/// Without this a file is written anew as soon as the last view goes that is older than it, to write its rows without
+/// their sequence numbers: with a view for each block that is every file, right behind its flush.
+fn keeping_files(mut settings: rocksdb::Options) -> Result<rocksdb::Options, rocksdb::Error> {
+    settings.get_options_from_string(format!("bottommost_file_compaction_delay={BOTTOMMOST_DELAY_SECONDS}"))
 }
 
 fn table(cache: &Cache) -> BlockBasedOptions {

@@ -1,5 +1,7 @@
 //! Copies, syncs and figures of a store.
 
+use std::collections::BTreeSet;
+
 use changeset::{KvPair, NewStore, Write};
 use flatkv::{Durability, FlatKv, Options};
 use tempfile::tempdir;
@@ -67,6 +69,27 @@ fn holes_of_blocks_that_were_left_to_the_system_are_taken_whatever_the_setting_i
             Err(error) => assert_eq!(durability, Durability::Sync, "{error}"),
         }
     }
+}
+
+/// Found in RocksDB's log of a migration: each file was written twice, and the second time took as long as the first.
+#[test]
+fn a_file_is_not_written_anew_because_a_view_goes() {
+    let dir = tempdir().expect("a directory");
+    let mut store = seeded(dir.path(), 1);
+    let tables = || -> BTreeSet<_> {
+        let files = std::fs::read_dir(dir.path()).expect("lists").map(|entry| entry.expect("an entry").path());
+        files.filter(|path| path.extension().is_some_and(|kind| kind == "sst")).collect()
+    };
+    commit(&mut store, &evm(vec![KvPair::set("k", "1"), KvPair::set("l", "1")]));
+    let view = store.view().expect("a view");
+    commit(&mut store, &evm(vec![KvPair::set("k", "2")]));
+    store.drain().expect("writes out");
+    let written = tables();
+    assert!(!written.is_empty());
+    drop(view);
+    commit(&mut store, &evm(vec![KvPair::set("m", "3")]));
+    store.drain().expect("compacts");
+    assert!(written.is_subset(&tables()), "{written:?} became {:?}", tables());
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl FlatKv {
             open_secondary_db(dir, &own_dir().map_err(io)?, options)?
         } else {
             open_log(dir, options, false, |settings| {
-                DB::open_cf_descriptors_read_only(settings, dir, families(options), false)
+                DB::open_cf_descriptors_read_only(settings, dir, families(options)?, false)
             })?
         };
         let audit = Audit::load(Source::Still(Arc::new(Database { db, path: dir.to_owned() })))?;
@@ -81,7 +81,9 @@ impl Audit {
     /// Opens a copy of a store to be mended, whatever state it is in.
     pub(crate) fn open_writer(dir: &Path, options: &Options) -> Result<(Arc<Database>, Self)> {
         let settings = crate::options::database(options, false);
-        let db = DB::open_cf_descriptors(&settings, dir, families(options)).map_err(|error| open_error(dir, error))?;
+        let db = families(options)
+            .and_then(|families| DB::open_cf_descriptors(&settings, dir, families))
+            .map_err(|error| open_error(dir, error))?;
         let database = Arc::new(Database { db, path: dir.to_owned() });
         let audit = Self::load(Source::Still(Arc::clone(&database)))?;
         Ok((database, audit))
