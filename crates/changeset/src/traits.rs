@@ -170,7 +170,7 @@ pub trait OldStore: Read + Scan + Walk + Write {
     ///
     /// # Errors
     /// As [`apply`](Write::apply).
-    fn apply_from(&mut self, ahead: Self::Ahead, changes: &[NamedChangeSet]) -> StoreResult<()>;
+    fn apply_from(&mut self, ahead: Self::Ahead, changes: Vec<NamedChangeSet>) -> StoreResult<()>;
 
     /// The root hash of each tree as the block in work leaves it, in name order.
     ///

@@ -15,6 +15,14 @@ use crate::view::{Progress, Span, View};
 /// How often old records are dropped, in blocks. A range delete costs every later read of its family a little until a
 /// compaction takes it away, so it is worth waiting for a range that is worth it.
 pub(crate) const PRUNE_INTERVAL_BLOCKS: u64 = 64;
+/// How often old handoffs are dropped, in blocks. They are large, needed for a few blocks, and read by an opening alone: what is
+/// dropped while it is in memory is never written to a file.
+pub(crate) const HANDOFF_INTERVAL_BLOCKS: u64 = 8;
+
+/// What a batch may take for a row beside its bytes.
+const ROW_OVERHEAD_BYTES: usize = 16;
+/// What a batch may take for metadata.
+const METADATA_BYTES: usize = 16 << 10;
 
 /// Writes the block in work and `record`, whose height is the next one, in one batch, and starts the next block.
 pub(crate) fn commit(store: &mut FlatKv, record: &BlockRecord) -> Result<()> {
@@ -48,14 +56,25 @@ fn progress(store: &FlatKv, record: &BlockRecord) -> Progress {
 }
 
 fn batch(store: &FlatKv, record: &BlockRecord, progress: &Progress) -> WriteBatch {
-    let mut batch = WriteBatch::default();
+    let undo = undo::encode(&store.block, store.view.lattices());
+    let records = undo.len() + record.handoff.as_ref().map_or(0, |handoff| handoff.entry.len());
+    let mut batch = WriteBatch::with_capacity_bytes(records + rows_bytes(store) + METADATA_BYTES);
     put_rows(&mut batch, store);
     put_metadata(&mut batch, store, record, progress);
-    put_records(&mut batch, store, record);
+    put_records(&mut batch, store, record, &undo);
+    if record.height.is_multiple_of(HANDOFF_INTERVAL_BLOCKS) {
+        drop_old_handoffs(&mut batch, store, record, progress);
+    }
     if record.height.is_multiple_of(PRUNE_INTERVAL_BLOCKS) {
         drop_old_records(&mut batch, store, record, progress);
     }
     batch
+}
+
+/// About what the block's rows take in a batch.
+fn rows_bytes(store: &FlatKv) -> usize {
+    let rows = store.block.overlay().iter().flat_map(|(_, rows)| rows);
+    rows.map(|(key, row)| key.len() + row.now.as_ref().map_or(0, |row| row.len()) + ROW_OVERHEAD_BYTES).sum()
 }
 
 pub(crate) fn put_rows(batch: &mut WriteBatch, store: &FlatKv) {
@@ -96,14 +115,20 @@ fn put_metadata(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, pr
     batch.put_cf(family, meta::block_key(record.height), block.encode());
 }
 
-fn put_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord) {
+fn put_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, undo: &[u8]) {
     let (database, height) = (&store.database, record.height.to_be_bytes());
     if let Some(handoff) = &record.handoff {
         batch.put_cf(database.family(Family::Handoff), height, &handoff.entry);
     }
-    let undo = undo::encode(&store.block, store.view.lattices());
     batch.put_cf(database.family(Family::Undo), height, undo);
     batch.put_cf(database.family(Family::Journal), height, record.journal.encode_to_vec());
+}
+
+/// Drops the handoffs that memiavl's changelog has on disk.
+fn drop_old_handoffs(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord, progress: &Progress) {
+    let synced = progress.changelog_synced.min(record.height);
+    let (none, end) = (0_u64.to_be_bytes(), synced.saturating_add(1).to_be_bytes());
+    batch.delete_range_cf(store.database.family(Family::Handoff), none, end);
 }
 
 /// Drops the records that neither a rollback nor a reopening can need any more.
@@ -114,8 +139,6 @@ fn drop_old_records(batch: &mut WriteBatch, store: &FlatKv, record: &BlockRecord
     let oldest = record.height.saturating_sub(record.rollback_blocks);
     batch.delete_range_cf(database.family(Family::Undo), none, oldest.saturating_add(1).to_be_bytes());
     batch.delete_range_cf(database.family(Family::Journal), none, oldest.to_be_bytes());
-    let synced = progress.changelog_synced.min(record.height);
-    batch.delete_range_cf(database.family(Family::Handoff), none, synced.saturating_add(1).to_be_bytes());
     // A block's record says whether its handoff must be there, so it stays as long as that is asked.
     let needed = progress.needed_handoffs().map_or(oldest, |needed| oldest.min(*needed.start()));
     let family = database.family(Family::Meta);

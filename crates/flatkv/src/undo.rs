@@ -12,14 +12,19 @@
 
 use std::sync::Arc;
 
-use crate::block::Block;
+use crate::block::{Block, Pending};
 use crate::codec::{Fields, put_bytes};
 use crate::error::{FlatKvError, Result};
+use crate::key::Key;
 use crate::lane::Lane;
 use crate::lattice::{Entry, Lattices, Part};
 
 const RECORD: &str = "undo";
 const SEAL_BYTES: usize = 4;
+/// What a row takes at most beside its bytes.
+const ROW_OVERHEAD_BYTES: usize = 10;
+/// About what an entry takes.
+const ENTRY_BYTES: usize = lthash::STATE_BYTES + 64;
 
 /// An undo record, read.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -38,21 +43,24 @@ pub(crate) struct UndoRow<'a> {
 
 /// The record that undoes `block` over the committed `before`.
 pub(crate) fn encode(block: &Block, before: &Lattices) -> Vec<u8> {
-    let mut out = Vec::new();
+    let rows = || {
+        let rows = block.overlay().iter().flat_map(|(lane, rows)| rows.iter().map(move |row| (lane, row)));
+        // A row that was not there and is not there is nothing to undo.
+        rows.filter(|(_, (_, pending))| pending.committed.is_some() || pending.now.is_some())
+    };
+    let row_bytes = |(_, (key, pending)): (_, (&Key, &Pending))| {
+        ROW_OVERHEAD_BYTES + key.len() + pending.committed.as_ref().map_or(0, |row| row.len())
+    };
     let entries: Vec<_> = block.lattices().changed(before).collect();
+    let mut out = Vec::with_capacity(rows().map(row_bytes).sum::<usize>() + entries.len() * ENTRY_BYTES);
     put_count(&mut out, entries.len());
     for (part, _, old) in entries {
         out.push(part.0.number());
         put_bytes(&mut out, part.1.as_bytes());
         put_optional(&mut out, old.map(Entry::encode).as_deref());
     }
-    let rows =
-        || block.overlay().iter().flat_map(|(lane, rows)| rows.iter().map(move |(key, pending)| (lane, key, pending)));
-    // A row that was not there and is not there is nothing to undo.
-    let is_change =
-        |(_, _, pending): &(_, _, &crate::block::Pending)| pending.committed.is_some() || pending.now.is_some();
-    put_count(&mut out, rows().filter(is_change).count());
-    for (lane, key, pending) in rows().filter(is_change) {
+    put_count(&mut out, rows().count());
+    for (lane, (key, pending)) in rows() {
         out.push(lane.number());
         put_bytes(&mut out, key);
         put_optional(&mut out, pending.committed.as_deref());

@@ -110,7 +110,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         report.written_old += straight_old;
         report.routed_new += straight_new;
         report.written_new += straight_new;
-        let entered = self.apply_to_both(&routed, ahead)?;
+        let entered = self.apply_to_both(routed, ahead)?;
         if left != entered {
             return Err(Error::NotConserved { height: self.next_height(), keys: report.moved_keys, left, entered });
         }
@@ -135,7 +135,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
 
     /// Applies to both stores whatever the other one says, so that the errors of both are reported. They share nothing: with
     /// much to do in both, they do it at once. Returns the sum over the moved entries as FlatKV's rows have them.
-    fn apply_to_both(&mut self, routed: &Routed, ahead: Option<AheadOf<O, N>>) -> Result<EntrySum, Error> {
+    fn apply_to_both(&mut self, routed: Routed, ahead: Option<AheadOf<O, N>>) -> Result<EntrySum, Error> {
         let action = "applying a flush";
         let count = |sets: &[NamedChangeSet]| sets.iter().map(|set| set.pairs().len()).sum::<usize>();
         let is_worth_it = count(&routed.old).min(count(&routed.new)) >= PAIRS_PER_THREAD_MIN;
@@ -146,7 +146,7 @@ impl<O: OldStore, N: NewStore> Engine<O, N> {
         let new = self.new.as_mut().filter(|_| !routed.new.is_empty());
         let (removed, made) = ahead.unzip();
         let apply_old = || match (old, removed) {
-            (Some(old), Some(removed)) => old.apply_from(removed, &routed.old),
+            (Some(old), Some(removed)) => old.apply_from(removed, routed.old),
             (Some(old), None) => old.apply(&routed.old),
             (None, _) => Ok(()),
         };

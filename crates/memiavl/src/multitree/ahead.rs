@@ -45,10 +45,10 @@ impl MultiTree {
     }
 
     /// Applies changes; those that they begin with are taken from `ahead`, if it has them.
-    pub(crate) fn apply_from(&mut self, ahead: Ahead, changes: &[NamedChangeSet]) -> Result<()> {
-        match behind(&ahead.written, changes).filter(|_| self.is_begun_by(&ahead)) {
+    pub(crate) fn apply_from(&mut self, ahead: Ahead, changes: Vec<NamedChangeSet>) -> Result<()> {
+        match behind(&ahead.written, &changes).filter(|_| self.is_begun_by(&ahead)) {
             Some(rest) => self.apply_onto(ahead.trees, &rest, changes),
-            None => self.apply(changes),
+            None => self.apply(&changes),
         }
     }
 }

@@ -67,13 +67,13 @@ impl MultiTree {
         &mut self,
         trees: Forest,
         rest: &[NamedChangeSet],
-        changes: &[NamedChangeSet],
+        changes: Vec<NamedChangeSet>,
     ) -> Result<()> {
         self.working = trees;
         let applied = self.working.apply(rest);
         self.is_torn = applied.is_err();
         applied?;
-        append_in_order(&mut self.pending.changesets, changes.iter().cloned());
+        append_in_order(&mut self.pending.changesets, changes);
         Ok(())
     }
 

@@ -151,7 +151,7 @@ fn from_ahead(
         trees.apply(before).expect("applied");
     }
     let is_begun = trees.is_begun_by(&ahead);
-    trees.apply_from(ahead, asked).expect("applied");
+    trees.apply_from(ahead, asked.to_vec()).expect("applied");
     (trees.working_roots().expect("hashed"), is_begun)
 }
 

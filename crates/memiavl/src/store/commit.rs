@@ -61,7 +61,7 @@ impl OldStore for MemIavl {
         self.trees.is_begun_by(ahead)
     }
 
-    fn apply_from(&mut self, ahead: Ahead, changes: &[NamedChangeSet]) -> StoreResult<()> {
+    fn apply_from(&mut self, ahead: Ahead, changes: Vec<NamedChangeSet>) -> StoreResult<()> {
         self.check_writable()?;
         Ok(self.trees.apply_from(ahead, changes)?)
     }
