@@ -54,7 +54,7 @@ pub use layout::{
 };
 pub use list::{SNAPSHOT_METADATA, TMP_SUFFIX, list_snapshots, parse_snapshot_name, snapshot_name};
 pub use lookup::Leaves;
-pub use map::{Access, Mmap};
+pub use map::{Access, MappedWords, Mmap};
 pub use name::check_tree_name;
 pub use node::{Branch, BranchId, Leaf, LeafId, NodeId};
 pub use search::key_head;

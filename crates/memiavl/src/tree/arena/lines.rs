@@ -6,29 +6,28 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use memiavl_iter::MappedWords;
+
 /// Words of a line: a cache line of memory.
 pub(crate) const WORDS: usize = 8;
 /// Bytes of a line.
 pub(crate) const LINE_BYTES: u64 = (WORDS * size_of::<u64>()) as u64;
 
-/// Lines of a chunk, 256 KiB: what a tree takes for its first change.
+/// Lines of a chunk, 2 MiB: a large page.
 const CHUNK_LINES: usize = 1 << CHUNK_BITS;
-const CHUNK_BITS: u32 = 12;
+const CHUNK_BITS: u32 = 15;
 /// Chunks of a group, and groups: together as many lines as a place can number.
 const GROUP_CHUNKS: usize = 1 << GROUP_BITS;
-const GROUP_BITS: u32 = 10;
+const GROUP_BITS: u32 = 7;
 const GROUPS: usize = 1 << (u32::BITS - GROUP_BITS - CHUNK_BITS);
 
 /// Where a line lies. The first one is never given, so that 0 can say that there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u32);
 
-#[derive(Default)]
-#[repr(align(64))]
-struct Line([AtomicU64; WORDS]);
-
-type Chunk = Box<[Line; CHUNK_LINES]>;
-type Group = Box<[OnceLock<Chunk>; GROUP_CHUNKS]>;
+/// Chunks are mapped, so that they begin with a cache line, and the system has them back when a tree goes: what an allocator
+/// kept of them was as much as all changed nodes at their most.
+type Group = Box<[OnceLock<MappedWords>; GROUP_CHUNKS]>;
 
 /// All lines of a tree.
 pub(crate) struct Lines(Box<[OnceLock<Group>; GROUPS]>);
@@ -53,7 +52,11 @@ impl Lines {
     /// Makes the line at `place`, and those of its chunk.
     pub(super) fn make(&self, place: Place) {
         let (group, chunk, _) = split(place);
-        self.0[group].get_or_init(|| boxed(OnceLock::new))[chunk].get_or_init(|| boxed(Line::default));
+        let words = || MappedWords::zeroed(CHUNK_LINES * WORDS);
+        // Of its first chunk a tree takes the pages that it needs: there are many trees with few changes.
+        let is_first = (group, chunk) == (0, 0);
+        let make = || if is_first { words() } else { words().in_large_pages() };
+        self.0[group].get_or_init(|| boxed(OnceLock::new))[chunk].get_or_init(make);
     }
 
     /// A word of a line. Those that were written before it are read as they were written, or newer.
@@ -89,7 +92,7 @@ impl Lines {
         let (group, chunk, line) = split(place);
         let chunk = self.0[group].get().and_then(|group| group[chunk].get());
         // UNWRAP: a place is given out once its line is made, and no line is unmade.
-        &chunk.expect("a line that was made")[line].0
+        &chunk.expect("a line that was made").words().as_chunks().0[line]
     }
 }
 
