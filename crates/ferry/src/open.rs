@@ -106,6 +106,7 @@ fn memiavl_options(options: &Options, changelog_synced: Option<u64>) -> memiavl:
     memiavl.snapshot_interval_blocks = options.snapshot.interval_blocks;
     memiavl.replay_bytes_min = options.snapshot.replay_bytes_min;
     memiavl.replay_bytes_max = options.snapshot.replay_bytes_max;
+    memiavl.cow_bytes_min = options.snapshot.changed_bytes_min;
     memiavl.cow_bytes_max = options.snapshot.changed_bytes_max;
     memiavl.snapshot_keep_recent = options.snapshot.keep_recent;
     memiavl.snapshot_write_bytes_per_second = options.snapshot.write_bytes_per_second.unwrap_or(0);

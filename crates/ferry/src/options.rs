@@ -16,7 +16,10 @@ pub struct SnapshotOptions {
     pub replay_bytes_min: u64,
     /// Bytes of changelog behind the newest snapshot with which one is written in any case.
     pub replay_bytes_max: u64,
-    /// Bytes of changed nodes in memory with which a snapshot is written: behind it they are in files.
+    /// Bytes of changed nodes in memory up to which no snapshot is written for their sake. Above it one is, once they are a
+    /// sixteenth of the newest's own bytes: behind it they are in files.
+    pub changed_bytes_min: u64,
+    /// Bytes of changed nodes in memory with which a snapshot is written in any case.
     pub changed_bytes_max: u64,
     /// How many older snapshots are kept beside the newest.
     pub keep_recent: usize,
@@ -73,6 +76,7 @@ impl Default for SnapshotOptions {
             interval_blocks: memiavl.snapshot_interval_blocks,
             replay_bytes_min: memiavl.replay_bytes_min,
             replay_bytes_max: memiavl.replay_bytes_max,
+            changed_bytes_min: memiavl.cow_bytes_min,
             changed_bytes_max: memiavl.cow_bytes_max,
             keep_recent: memiavl.snapshot_keep_recent,
             write_bytes_per_second: Some(memiavl.snapshot_write_bytes_per_second),

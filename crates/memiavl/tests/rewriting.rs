@@ -81,7 +81,11 @@ fn reopening_at_every_height_changes_no_root() {
 
 #[test]
 fn changed_nodes_and_log_bytes_trigger_a_snapshot() {
-    let triggers: [fn(&mut Options); 2] = [|options| options.cow_bytes_max = 1, |options| options.replay_bytes_max = 1];
+    let triggers: [fn(&mut Options); 3] = [
+        |options| options.cow_bytes_max = 1,
+        |options| options.cow_bytes_min = 1,
+        |options| options.replay_bytes_max = 1,
+    ];
     for trigger in triggers {
         let dir = temporary();
         let mut store = store(dir.path(), |options| {

@@ -70,6 +70,7 @@ fn open(home: &Path) -> anyhow::Result<Node> {
     // Snapshots are taken here, where nothing runs beside them.
     options.snapshot.interval_blocks = 0;
     options.snapshot.replay_bytes_min = u64::MAX;
+    options.snapshot.changed_bytes_min = u64::MAX;
     options.snapshot.keep_recent = 0;
     Ok(Node::open(home, options)?)
 }

@@ -53,7 +53,7 @@ const fn limit(least: u64, most: u64) -> Kind {
 }
 
 /// The settings of a node in the order in which they are shown.
-pub(super) static BOUND: [Bound; 19] = [
+pub(super) static BOUND: [Bound; 20] = [
     Bound {
         setting: chain(
             "chain.write_mode",
@@ -195,9 +195,19 @@ pub(super) static BOUND: [Bound; 19] = [
     },
     Bound {
         setting: own(
+            "snapshot.changed_bytes_min",
+            bytes(MIB, TIB),
+            "Above so many bytes of changed nodes in memory a snapshot of memiavl is written once they are a sixteenth of the \
+             newest one: behind it they are in files.",
+            || Value::Bytes(Options::default().snapshot.changed_bytes_min),
+        ),
+        set: |options, value| options.snapshot.changed_bytes_min = number(value),
+    },
+    Bound {
+        setting: own(
             "snapshot.changed_bytes_max",
             bytes(MIB, TIB),
-            "With so many bytes of changed nodes in memory a snapshot of memiavl is written: behind it they are in files.",
+            "With so many bytes of changed nodes in memory a snapshot of memiavl is written in any case.",
             || Value::Bytes(Options::default().snapshot.changed_bytes_max),
         ),
         set: |options, value| options.snapshot.changed_bytes_max = number(value),

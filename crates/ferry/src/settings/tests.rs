@@ -32,7 +32,7 @@ fn a_file_becomes_the_options_that_it_describes() {
          initial_version = 7\ninitial_stores = [\"evm\"]\n[node]\ndurability = \"os\"\nrollback_blocks = 5\nviews_max = 3\n\
          block_bytes_max = \"2MiB\"\n[memory]\nblock_cache_bytes = 4194304\nrow_cache_bytes = 0\nmemtable_bytes = \"8 MiB\"\n\
          [snapshot]\ninterval_blocks = 9\nreplay_bytes_min = \"5MiB\"\nreplay_bytes_max = \"6MiB\"\n\
-         changed_bytes_max = \"7MiB\"\nkeep_recent = 2\nwrite_bytes_per_second = \"unlimited\"\n\
+         changed_bytes_min = \"3MiB\"\nchanged_bytes_max = \"7MiB\"\nkeep_recent = 2\nwrite_bytes_per_second = \"unlimited\"\n\
          [program]\nanything = \"passed over by a library\"\n",
     );
     let settings = Settings::read(&file.path).expect("reads");
@@ -46,7 +46,7 @@ fn a_file_becomes_the_options_that_it_describes() {
     let snapshot = options.snapshot;
     assert_eq!((snapshot.interval_blocks, snapshot.keep_recent, snapshot.write_bytes_per_second), (9, 2, None));
     assert_eq!((snapshot.replay_bytes_min, snapshot.replay_bytes_max), (5 << 20, 6 << 20));
-    assert_eq!(snapshot.changed_bytes_max, 7 << 20);
+    assert_eq!((snapshot.changed_bytes_min, snapshot.changed_bytes_max), (3 << 20, 7 << 20));
     assert!(
         settings.all().iter().all(|set| matches!(set.origin, Origin::File { .. })),
         "no setting was forgotten here"

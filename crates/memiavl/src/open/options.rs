@@ -35,6 +35,9 @@ pub struct Options {
     pub snapshot_write_bytes_per_second: u64,
     /// A snapshot is written once changed nodes take this much memory.
     pub cow_bytes_max: u64,
+    /// A snapshot is written before that, once changed nodes take a sixteenth of the current one's bytes, but for less than
+    /// this not, and not before the last one's time to be written has passed once more.
+    pub cow_bytes_min: u64,
     /// A snapshot is written once this much of the log would have to be replayed.
     pub replay_bytes_max: u64,
     /// A snapshot is written before that, once what would have to be replayed is a sixteenth of the current one's bytes, but
@@ -64,6 +67,8 @@ impl Options {
             snapshot_write_bytes_per_second: 100 << 20,
             // About three million changed keys, each a leaf, a branch, and its bytes.
             cow_bytes_max: 1 << 30,
+            // Beside it what comes in while a snapshot is written stays below 256 MiB.
+            cow_bytes_min: 96 << 20,
             // A minute of replay: 40 MB/s measured on two busy cores, ten thousand deletes a block.
             replay_bytes_max: 2 << 30,
             // Under a second of replay.

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use changeset::Hash;
 use memiavl_iter::EMPTY_ROOT;
@@ -18,9 +18,9 @@ use crate::store::live::MemIavl;
 const INLINE_BYTES_MAX: u64 = 256 << 10;
 /// Blocks after a failed rewrite before the next one starts by itself: a full disk stays full for a while.
 const RETRY_BLOCKS: u64 = 100;
-/// A snapshot is worth writing for this part of its bytes in the log: less would write more than it spares, more would make
-/// opening wait.
-const REPLAY_SHARE: u64 = 16;
+/// A snapshot is worth writing for this part of its bytes in the log, or in changed nodes: less would write more than it
+/// spares, more would make opening wait, or take memory.
+const SHARE: u64 = 16;
 
 /// What the store knows about rewrites of its snapshot.
 pub(super) struct Rewrites {
@@ -37,6 +37,9 @@ pub(super) struct Rewrites {
     covered_bytes: u64,
     /// When the last rewrite started, or the store was opened.
     last_start: Instant,
+    /// When the last snapshot became current, and how long it took until then.
+    last_end: Instant,
+    took: Duration,
     /// The last version that the owner has said is durable.
     durable_version: u64,
     /// Every version from here on stays rebuildable.
@@ -53,6 +56,8 @@ impl Rewrites {
             replay_bytes,
             covered_bytes: 0,
             last_start: Instant::now(),
+            last_end: Instant::now(),
+            took: Duration::ZERO,
             durable_version: version,
             retain_from: u64::MAX,
         }
@@ -153,15 +158,25 @@ impl MemIavl {
         number(version) > number(self.snapshot_version)
             || self.cow_bytes() >= self.options.cow_bytes_max
             || self.rewrites.replay_bytes >= self.options.replay_bytes_max
-            || self.is_worth_it()
+            || self.is_long_to_replay()
+            || self.is_large_in_memory()
     }
 
     /// Whether opening would take long beside what a snapshot takes to be written.
-    fn is_worth_it(&self) -> bool {
+    fn is_long_to_replay(&self) -> bool {
         let behind = self.rewrites.replay_bytes;
         behind >= self.options.replay_bytes_min
-            && behind >= self.trees.committed().snapshot_bytes() / REPLAY_SHARE
+            && behind >= self.trees.committed().snapshot_bytes() / SHARE
             && self.rewrites.last_start.elapsed() >= self.options.replay_rest
+    }
+
+    /// Whether changed nodes take much memory beside the snapshot. However fast they come, snapshots are written for half of the
+    /// time at most.
+    fn is_large_in_memory(&self) -> bool {
+        let changed = self.cow_bytes();
+        changed >= self.options.cow_bytes_min
+            && changed >= self.trees.committed().snapshot_bytes() / SHARE
+            && self.rewrites.last_end.elapsed() >= self.rewrites.took
     }
 
     fn start_rewrite(&mut self, bytes_per_second: u64) -> Result<()> {
@@ -238,6 +253,8 @@ impl MemIavl {
         check_same_roots(self.trees.committed(), &fresh)?;
         let old = self.trees.rebase(Arc::new(fresh));
         self.snapshot_version = rewrite.version;
+        self.rewrites.last_end = Instant::now();
+        self.rewrites.took = self.rewrites.last_start.elapsed();
         self.rewrites.replay_bytes -= self.rewrites.covered_bytes;
         let keep = Keep {
             current: self.snapshot_version,
