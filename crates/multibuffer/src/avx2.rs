@@ -3,7 +3,11 @@
 use pulp::x86::V3;
 use pulp::{cast, u8x32, u32x8};
 
+use crate::algorithm::{Block, SIXTEEN};
 use crate::lanes::Lanes;
+
+/// Messages that are hashed at once.
+pub(crate) const EIGHT: usize = 8;
 
 /// Eight lanes.
 #[derive(Clone, Copy)]
@@ -90,4 +94,44 @@ const fn turn<const BYTES: usize>() -> [u8; 32] {
         at += 1;
     }
     order
+}
+
+/// The words of eight blocks, the same word of each together. Blocks that are missing are zero.
+#[inline(always)]
+pub(crate) fn columns<'a>(token: V3, blocks: impl Iterator<Item = &'a Block>) -> [u32x8; SIXTEEN] {
+    let mut rows = [[token.splat_u32x8(0); EIGHT]; 2];
+    for (at, block) in blocks.take(EIGHT).enumerate() {
+        let halves: [u32x8; 2] = cast(*block);
+        (rows[0][at], rows[1][at]) = (halves[0], halves[1]);
+    }
+    let mut columns = [token.splat_u32x8(0); SIXTEEN];
+    for (columns, rows) in columns.as_chunks_mut::<EIGHT>().0.iter_mut().zip(rows) {
+        *columns = turned(token, rows);
+    }
+    columns
+}
+
+/// Rows as columns.
+#[inline(always)]
+fn turned(token: V3, rows: [u32x8; EIGHT]) -> [u32x8; EIGHT] {
+    let avx2 = token.avx2;
+    let mut rows: [_; EIGHT] = cast(rows);
+    // Loops, since a closure would be compiled without the instructions that are used here.
+    // Of rows 2 i and 2 i + 1, alternating: columns 0, 1 and 2, 3 of each half.
+    for at in (0..EIGHT).step_by(2) {
+        let (a, b) = (rows[at], rows[at + 1]);
+        (rows[at], rows[at + 1]) = (avx2._mm256_unpacklo_epi32(a, b), avx2._mm256_unpackhi_epi32(a, b));
+    }
+    // Row 4 i + j: column j of each half, of rows 4 i to 4 i + 3.
+    for at in (0..EIGHT).step_by(4) {
+        let [a, b, c, d] = [rows[at], rows[at + 1], rows[at + 2], rows[at + 3]];
+        (rows[at], rows[at + 1]) = (avx2._mm256_unpacklo_epi64(a, c), avx2._mm256_unpackhi_epi64(a, c));
+        (rows[at + 2], rows[at + 3]) = (avx2._mm256_unpacklo_epi64(b, d), avx2._mm256_unpackhi_epi64(b, d));
+    }
+    let mut columns = rows;
+    for at in 0..4 {
+        columns[at] = avx2._mm256_permute2x128_si256::<0x20>(rows[at], rows[at + 4]);
+        columns[at + 4] = avx2._mm256_permute2x128_si256::<0x31>(rows[at], rows[at + 4]);
+    }
+    cast(columns)
 }

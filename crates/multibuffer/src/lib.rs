@@ -1,5 +1,5 @@
-//! Hashes of many short messages at once: a processor's wide vectors hold the same word of sixteen messages, so that sixteen
-//! hashes take little longer than a few do one after the other.
+//! Hashes of many short messages at once: a processor's wide vectors hold the same word of sixteen messages, or of eight, so
+//! that as many hashes take little longer than a few do one after the other.
 //!
 //! **It is not** a hash function for streams: a message is given whole.
 //!
@@ -32,7 +32,7 @@ mod lanes;
 mod queue;
 mod sha256;
 
-pub use algorithm::{Algorithm, BLOCK_BYTES, Block, Hash, SIXTEEN, Together};
+pub use algorithm::{Algorithm, BLOCK_BYTES, Block, Hash, SIXTEEN, Wide, WideOrHalf};
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Eight;
 #[cfg(target_arch = "x86_64")]

@@ -1,8 +1,6 @@
 //! Messages that wait for others of the same length in blocks.
 
-use std::marker::PhantomData;
-
-use crate::algorithm::{Algorithm, BLOCK_BYTES, Block, Hash, SIXTEEN, Together};
+use crate::algorithm::{Algorithm, BLOCK_BYTES, Block, Hash, SIXTEEN};
 
 /// Messages up to so many blocks wait; longer ones are hashed by themselves.
 const BLOCKS_MAX: usize = 4;
@@ -10,12 +8,11 @@ const BLOCKS_MAX: usize = 4;
 const TOGETHER_MIN: usize = 6;
 
 /// The hashes of many messages, each with a tag to know its hash by.
-pub struct Queue<A, T> {
+pub struct Queue<A: Algorithm, T> {
     /// By the messages' number of blocks, from 1 on.
     waiting: [Waiting<T>; BLOCKS_MAX],
     /// None if this processor can hash but one at a time; then none waits.
-    together: Option<Together>,
-    algorithm: PhantomData<A>,
+    together: Option<A::Together>,
 }
 
 /// Messages of the same number of blocks, one behind the other.
@@ -27,12 +24,8 @@ struct Waiting<T> {
 
 impl<A: Algorithm, T> Default for Queue<A, T> {
     fn default() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        let together = Together::try_new();
-        #[cfg(not(target_arch = "x86_64"))]
-        let together = None;
         let waiting = std::array::from_fn(|_| Waiting { blocks: Vec::new(), messages: Vec::new() });
-        Self { waiting, together, algorithm: PhantomData }
+        Self { waiting, together: A::together() }
     }
 }
 
@@ -70,11 +63,11 @@ impl<T> Waiting<T> {
         self.messages.push((length, tag));
     }
 
-    fn hash<A: Algorithm>(&mut self, together: Together, count: usize, mut done: impl FnMut(T, Hash)) {
+    fn hash<A: Algorithm>(&mut self, together: A::Together, count: usize, mut done: impl FnMut(T, Hash)) {
         if self.messages.len() >= TOGETHER_MIN {
             // What stands in the places that are free is of no account, but has a message's length.
             let length = |at: usize| self.messages.get(at).map_or(count * BLOCK_BYTES, |(length, _)| *length);
-            let hashes = sixteen::<A>(together, &self.blocks, count, std::array::from_fn(length));
+            let hashes = A::hash_sixteen(together, &self.blocks, count, std::array::from_fn(length));
             self.messages.drain(..).zip(hashes).for_each(|((_, tag), hash)| done(tag, hash));
         } else {
             let laid_out = self.blocks.chunks_exact(count);
@@ -83,19 +76,4 @@ impl<T> Waiting<T> {
             }
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn sixteen<A: Algorithm>(
-    together: Together,
-    blocks: &[Block],
-    count: usize,
-    lengths: [usize; SIXTEEN],
-) -> [Hash; SIXTEEN] {
-    A::hash_sixteen(together, blocks, count, lengths)
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn sixteen<A: Algorithm>(together: Together, _: &[Block], _: usize, _: [usize; SIXTEEN]) -> [Hash; SIXTEEN] {
-    match together {}
 }

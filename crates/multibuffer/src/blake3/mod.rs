@@ -8,9 +8,11 @@
 //! Source: the BLAKE3 paper, section 2.
 
 #[cfg(target_arch = "x86_64")]
+mod half;
+#[cfg(target_arch = "x86_64")]
 mod lanes;
 
-use crate::algorithm::{Algorithm, BLOCK_BYTES, Block, Hash, SIXTEEN, Together, put};
+use crate::algorithm::{Algorithm, BLOCK_BYTES, Block, Hash, SIXTEEN, WideOrHalf, put, wide_or_half};
 use crate::lanes::{Lanes, One};
 
 /// The initial chaining value.
@@ -61,6 +63,12 @@ const fn schedule() -> [[usize; BLOCK_WORDS]; 7] {
 pub struct Blake3;
 
 impl Algorithm for Blake3 {
+    type Together = WideOrHalf;
+
+    fn together() -> Option<WideOrHalf> {
+        wide_or_half()
+    }
+
     fn hash<const N: usize>(parts: [&[u8]; N]) -> Hash {
         let length: usize = parts.iter().map(|part| part.len()).sum();
         let mut stack = [[0; BLOCK_BYTES]; BLOCKS_MAX];
@@ -87,11 +95,10 @@ impl Algorithm for Blake3 {
         ::blake3::hash(&message.as_flattened()[..length]).into()
     }
 
-    #[cfg(target_arch = "x86_64")]
-    fn hash_sixteen(token: Together, blocks: &[Block], count: usize, lengths: [usize; SIXTEEN]) -> [Hash; SIXTEEN] {
+    fn hash_sixteen(token: WideOrHalf, blocks: &[Block], count: usize, lengths: [usize; SIXTEEN]) -> [Hash; SIXTEEN] {
         #[expect(clippy::cast_possible_truncation, reason = "a block has 64 bytes at the most")]
         let last_bytes = lengths.map(|length| (length - (count - 1) * BLOCK_BYTES) as u32);
-        token.vectorize(lanes::Hashing { token, blocks, count, last_bytes, last_flags: CHUNK_END | ROOT })
+        hash_sixteen(token, blocks, count, last_bytes, CHUNK_END | ROOT)
     }
 }
 
@@ -101,6 +108,12 @@ impl Algorithm for Blake3 {
 pub struct ChunkFront;
 
 impl Algorithm for ChunkFront {
+    type Together = WideOrHalf;
+
+    fn together() -> Option<WideOrHalf> {
+        wide_or_half()
+    }
+
     fn hash<const N: usize>(parts: [&[u8]; N]) -> Hash {
         let length = parts.iter().map(|part| part.len()).sum();
         let (mut stack, mut heap) = ([[0; BLOCK_BYTES]; CHUNK_BLOCKS], Vec::new());
@@ -139,11 +152,37 @@ impl Algorithm for ChunkFront {
         bytes
     }
 
-    #[cfg(target_arch = "x86_64")]
-    fn hash_sixteen(token: Together, blocks: &[Block], count: usize, _lengths: [usize; SIXTEEN]) -> [Hash; SIXTEEN] {
-        let last_bytes = [BLOCK_BYTES as u32; SIXTEEN];
-        token.vectorize(lanes::Hashing { token, blocks, count, last_bytes, last_flags: 0 })
+    fn hash_sixteen(token: WideOrHalf, blocks: &[Block], count: usize, _lengths: [usize; SIXTEEN]) -> [Hash; SIXTEEN] {
+        hash_sixteen(token, blocks, count, [BLOCK_BYTES as u32; SIXTEEN], 0)
     }
+}
+
+/// Hashes sixteen messages of `count` blocks each, of whose last blocks there are the bytes and the flags.
+#[cfg(target_arch = "x86_64")]
+fn hash_sixteen(
+    token: WideOrHalf,
+    blocks: &[Block],
+    count: usize,
+    last_bytes: [u32; SIXTEEN],
+    last_flags: u32,
+) -> [Hash; SIXTEEN] {
+    match token {
+        WideOrHalf::Wide(token) => token.vectorize(lanes::Hashing { token, blocks, count, last_bytes, last_flags }),
+        WideOrHalf::Half(token) => {
+            let mut hashes = [[0; 32]; SIXTEEN];
+            let halves = last_bytes.as_chunks().0.iter().zip(blocks.chunks(count * SIXTEEN / 2));
+            for ((last_bytes, blocks), hashes) in halves.zip(hashes.as_chunks_mut().0) {
+                let last_bytes = *last_bytes;
+                *hashes = token.vectorize(half::Hashing { token, blocks, count, last_bytes, last_flags });
+            }
+            hashes
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn hash_sixteen(token: WideOrHalf, _: &[Block], _: usize, _: [u32; SIXTEEN], _: u32) -> [Hash; SIXTEEN] {
+    match token {}
 }
 
 /// Compresses a block in each lane, whose words `word` gives. The high word of a counter is always 0 here.

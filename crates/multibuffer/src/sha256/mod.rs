@@ -11,7 +11,7 @@ mod lanes;
 use sha2::Digest;
 use sha2::block_api::compress256;
 
-use crate::algorithm::{Algorithm, BLOCK_BYTES, Block, Hash, SIXTEEN, Together, put};
+use crate::algorithm::{Algorithm, BLOCK_BYTES, Block, Hash, SIXTEEN, Wide, put, wide};
 
 /// Messages up to so many blocks, padding included, are laid out on the stack and hashed in one go. The library's own buffer,
 /// filled piece by piece, takes half again as long.
@@ -25,6 +25,13 @@ const INITIAL: [u32; 8] =
 pub struct Sha256;
 
 impl Algorithm for Sha256 {
+    /// Where there are instructions for SHA-256, they do one message in less time than vectors of eight words do it among eight.
+    type Together = Wide;
+
+    fn together() -> Option<Wide> {
+        wide()
+    }
+
     fn hash<const N: usize>(parts: [&[u8]; N]) -> Hash {
         let length = parts.iter().map(|part| part.len()).sum();
         let mut message = [[0; BLOCK_BYTES]; BLOCKS_MAX];
@@ -56,8 +63,13 @@ impl Algorithm for Sha256 {
     }
 
     #[cfg(target_arch = "x86_64")]
-    fn hash_sixteen(token: Together, blocks: &[Block], count: usize, _lengths: [usize; SIXTEEN]) -> [Hash; SIXTEEN] {
+    fn hash_sixteen(token: Wide, blocks: &[Block], count: usize, _lengths: [usize; SIXTEEN]) -> [Hash; SIXTEEN] {
         token.vectorize(lanes::Hashing { token, blocks, count })
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn hash_sixteen(token: Wide, _: &[Block], _: usize, _: [usize; SIXTEEN]) -> [Hash; SIXTEEN] {
+        match token {}
     }
 }
 
